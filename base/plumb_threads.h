@@ -1,0 +1,29 @@
+/* The one thread pool of the process. A customer's CPU code may use it too, so that two pools never
+ * fight for the cores. Waits block, they never spin for longer than a few microseconds.
+ *
+ * Thread safety: plumb_parallel may be called from one thread at a time (the training thread);
+ * a call from inside a task runs its tasks in place. */
+#ifndef PLUMB_THREADS_H
+#define PLUMB_THREADS_H
+
+#include "base/plumb_status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef void plumb_task_fn(void *ctx, size_t task);
+
+/* Sets how many threads plumb_parallel uses, the caller included; 0 = the cores this process may
+ * run on. Errors: PLUMB_ERR_ARGUMENT above 1024; PLUMB_ERR_NO_MEMORY. */
+PLUMB_API plumb_status plumb_threads_set(unsigned threads, plumb_error *err) PLUMB_MUST_CHECK;
+PLUMB_API unsigned plumb_threads_count(void);
+
+/* Runs fn(ctx, 0..tasks-1) and returns when all are done. Which thread runs which task is not
+ * fixed: results must depend on the task number alone. */
+PLUMB_API void plumb_parallel(size_t tasks, plumb_task_fn *fn, void *ctx) PLUMB_NONNULL(2);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
