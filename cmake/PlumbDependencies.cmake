@@ -1,0 +1,20 @@
+# What the build needs. A missing package stops the configuration with the Debian package to install.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+function(plumb_need prefix module package)
+  pkg_check_modules(${prefix} IMPORTED_TARGET ${module})
+  if(NOT ${prefix}_FOUND)
+    message(FATAL_ERROR "${module} was not found. Install it first (Debian and Ubuntu: apt-get install ${package}).")
+  endif()
+endfunction()
+
+plumb_need(SODIUM libsodium libsodium-dev)
+plumb_need(JANSSON jansson libjansson-dev)
+plumb_need(HDF5 hdf5-serial libhdf5-dev)
+plumb_need(BLAS openblas libopenblas-dev)
+if(PLUMB_BUILD_TESTS)
+  plumb_need(CMOCKA cmocka libcmocka-dev)
+endif()
+# SHA-256 with the processor's instructions; libsodium serves where it is missing.
+pkg_check_modules(CRYPTO IMPORTED_TARGET libcrypto)
