@@ -44,6 +44,7 @@ typedef struct plumb_manifest_info {
     const char *envelope_digest;    /* of the whole envelope file */
     const char *records_digest;     /* BLAKE2b-256 of the records file */
     uint64_t table_bytes;           /* memory of the column table */
+    const char *audience;           /* of the signed statement; NULL: none */
 } plumb_manifest_info;
 PLUMB_API void plumb_manifest_describe(const plumb_manifest *m, plumb_manifest_info *info);
 
@@ -59,6 +60,7 @@ typedef struct plumb_record {
         *parent, *licence, *marking, *profile; /* profile: resolved depth profile, canonical text */
     const char *const *annotators;
     uint32_t n_annotators;
+    uint32_t n_segments; /* 0: the record is not divided */
     double quality;  /* NaN: not stated */
     double weight;   /* 1 unless stated */
     double step_budget_nats, run_budget_nats; /* NaN: not stated anywhere in the manifest */
