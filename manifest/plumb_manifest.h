@@ -19,6 +19,8 @@ typedef struct plumb_manifest_options {
     const char *audience;  /* the policy's audience; NULL: none */
     const char *records_path; /* NULL: the .jsonl beside the envelope */
     const char *private_path; /* NULL: the .private.jsonl beside it if there is one */
+    bool untrusted; /* only with trust NULL: everything but who signed is checked, and the
+                       checkpoint is left aside */
 } plumb_manifest_options;
 
 PLUMB_API void plumb_manifest_options_default(plumb_manifest_options *options);
@@ -45,8 +47,19 @@ typedef struct plumb_manifest_info {
     const char *records_digest;     /* BLAKE2b-256 of the records file */
     uint64_t table_bytes;           /* memory of the column table */
     const char *audience;           /* of the signed statement; NULL: none */
+    uint32_t n_signers;             /* keys that count; 0 when opened untrusted */
+    bool checkpoint;                /* there was one, and it holds */
 } plumb_manifest_info;
 PLUMB_API void plumb_manifest_describe(const plumb_manifest *m, plumb_manifest_info *info);
+
+typedef struct plumb_manifest_signer {
+    const char *name; /* in the trust store; borrowed from the manifest, as is keyid */
+    const char *keyid;
+} plumb_manifest_signer;
+/* i < n_signers. */
+PLUMB_API plumb_manifest_signer plumb_manifest_signer_at(const plumb_manifest *m, uint32_t i);
+/* The exact bytes of the signed payload. Borrowed. */
+PLUMB_API const char *plumb_manifest_statement(const plumb_manifest *m, size_t *n);
 
 #define PLUMB_NO_RECORD UINT32_MAX
 
@@ -67,7 +80,9 @@ typedef struct plumb_record {
     bool has_digest;
     uint8_t sha256[32];
     uint64_t content_bytes;
+    uint32_t profile_number; /* into the manifest's distinct profiles, see below */
 } plumb_record;
+PLUMB_API void plumb_record_default(plumb_record *record);
 PLUMB_API plumb_status plumb_manifest_record(const plumb_manifest *m, uint32_t number,
                                              plumb_record *out, plumb_error *err) PLUMB_MUST_CHECK;
 /* The exact line of the record, without its LF. Borrowed. */
@@ -76,6 +91,33 @@ PLUMB_API const char *plumb_manifest_line(const plumb_manifest *m, uint32_t numb
  * whole record. */
 PLUMB_API double plumb_manifest_mask(const plumb_manifest *m, uint32_t number, int32_t segment,
                                      double depth, const char *layer);
+
+/* Distinct depth profiles, so that masks are computed once for each and not once for each record.
+ * Numbers run from 0 to count - 1; text is canonical JSON, borrowed. */
+PLUMB_API uint32_t plumb_manifest_profile_count(const plumb_manifest *m);
+PLUMB_API const char *plumb_manifest_profile_text(const plumb_manifest *m, uint32_t profile);
+PLUMB_API double plumb_manifest_profile_mask(const plumb_manifest *m, uint32_t profile,
+                                             double depth, const char *layer);
+
+/* A segment of a record: content bytes [from, to) under a profile of their own. */
+typedef struct plumb_segment {
+    uint64_t from, to;
+    uint32_t profile;
+} plumb_segment;
+/* The record's segments, ascending and without overlap; borrowed, NULL when there are none. */
+PLUMB_API const plumb_segment *plumb_manifest_segments(const plumb_manifest *m, uint32_t number,
+                                                       uint32_t *n);
+
+/* Where a record's terms come from: "record", "rubric", "defaults", "built in" (static), or NULL
+ * where nothing states it. depth_name is the name that was given, or "(inline)". */
+typedef struct plumb_explanation {
+    uint32_t size, version;
+    char depth_name[256];
+    const char *depth_from, *step_budget_from, *run_budget_from, *weight_from;
+} plumb_explanation;
+PLUMB_API plumb_status plumb_manifest_explain(const plumb_manifest *m, uint32_t number,
+                                              plumb_explanation *out, plumb_error *err)
+    PLUMB_MUST_CHECK;
 
 /* ---- signing --------------------------------------------------------------------------------- */
 

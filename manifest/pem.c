@@ -1,0 +1,117 @@
+#include "manifest/pem.h"
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/text.h"
+#include "manifest/key_file.h"
+
+#include <sodium.h>
+#include <string.h>
+
+/* SEQUENCE { SEQUENCE { OID 1.3.101.112 }, BIT STRING of 32 bytes }. */
+static const uint8_t spki_prefix[12] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
+                                        0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
+/* SEQUENCE { INTEGER 0, SEQUENCE { OID }, OCTET STRING { OCTET STRING of 32 bytes } }. */
+static const uint8_t pkcs8_prefix[16] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06,
+                                         0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
+
+static const char public_begin[] = "-----BEGIN PUBLIC KEY-----\n";
+static const char public_end[] = "\n-----END PUBLIC KEY-----\n";
+static const char secret_begin[] = "-----BEGIN PRIVATE KEY-----\n";
+static const char secret_end[] = "\n-----END PRIVATE KEY-----\n";
+
+#define PKCS8_BYTES (sizeof pkcs8_prefix + 32)
+
+void plumb__spki_encode(const plumb_public_key *key, uint8_t out[PLUMB__SPKI_BYTES])
+{
+    memcpy(out, spki_prefix, sizeof spki_prefix);
+    memcpy(out + sizeof spki_prefix, key->bytes, PLUMB_PUBLIC_KEY_BYTES);
+}
+
+void plumb__spki_base64(const plumb_public_key *key, char out[PLUMB__SPKI_BASE64_BYTES])
+{
+    uint8_t der[PLUMB__SPKI_BYTES];
+    plumb__spki_encode(key, der);
+    sodium_bin2base64(out, PLUMB__SPKI_BASE64_BYTES, der, sizeof der,
+                      sodium_base64_VARIANT_ORIGINAL);
+}
+
+bool plumb__public_key_valid(const plumb_public_key *key)
+{
+    return crypto_core_ed25519_is_valid_point(key->bytes) == 1;
+}
+
+static bool spki_parse(const char *text, size_t n, plumb_public_key *out)
+{
+    plumb__bytes der = {0};
+    bool ok = plumb__base64_decode(text, n, &der, NULL) == PLUMB_OK &&
+              der.size == PLUMB__SPKI_BYTES &&
+              memcmp(der.data, spki_prefix, sizeof spki_prefix) == 0;
+    if (ok) {
+        memcpy(out->bytes, der.data + sizeof spki_prefix, PLUMB_PUBLIC_KEY_BYTES);
+        ok = plumb__public_key_valid(out);
+    }
+    plumb__bytes_free(&der);
+    return ok;
+}
+
+bool plumb__spki_base64_parse(const char *text, plumb_public_key *out)
+{
+    return spki_parse(text, strlen(text), out);
+}
+
+bool plumb__pem_public_parse(const char *text, size_t n, plumb_public_key *out)
+{
+    const size_t begin = sizeof public_begin - 1, end = sizeof public_end - 1;
+    const size_t body = PLUMB__SPKI_BASE64_BYTES - 1;
+    if (n != begin + body + end && n != begin + body + end - 1) return false;
+    return memcmp(text, public_begin, begin) == 0 &&
+           memcmp(text + begin + body, public_end, n - begin - body) == 0 &&
+           spki_parse(text + begin, body, out);
+}
+
+plumb_status plumb_public_key_pem(const plumb_public_key *key, char *out, size_t size,
+                                  plumb_error *err)
+{
+    const size_t need = sizeof public_begin + PLUMB__SPKI_BASE64_BYTES + sizeof public_end - 2;
+    if (size < need) {
+        return plumb__fail(err, PLUMB_ERR_ARGUMENT, "a public key in PEM needs %zu bytes", need);
+    }
+    char body[PLUMB__SPKI_BASE64_BYTES];
+    plumb__spki_base64(key, body);
+    char *at = stpcpy(out, public_begin);
+    at = stpcpy(at, body);
+    stpcpy(at, public_end);
+    return PLUMB_OK;
+}
+
+void plumb_public_key_id(const plumb_public_key *key, char out[PLUMB_KEYID_TEXT_BYTES])
+{
+    uint8_t der[PLUMB__SPKI_BYTES];
+    plumb__spki_encode(key, der);
+    const plumb__hash hash = plumb__sha256(der, sizeof der);
+    plumb__hash_hex(&hash, out);
+}
+
+plumb_status plumb_key_export_secret(const plumb_secret_key *key, char **text, plumb_error *err)
+{
+    /* Both buffers hold the secret, so both come from locked memory. */
+    const size_t body = sodium_base64_encoded_len(PKCS8_BYTES, sodium_base64_VARIANT_ORIGINAL);
+    uint8_t *der = sodium_malloc(PKCS8_BYTES);
+    char *pem = sodium_malloc(sizeof secret_begin - 1 + body + sizeof secret_end - 1);
+    *text = NULL;
+    if (der == NULL || pem == NULL) {
+        sodium_free(der);
+        sodium_free(pem);
+        return plumb__fail(err, PLUMB_ERR_NO_MEMORY, "no locked memory for the key's export");
+    }
+    memcpy(der, pkcs8_prefix, sizeof pkcs8_prefix);
+    memcpy(der + sizeof pkcs8_prefix, plumb__key_seed(key), 32);
+    char *at = stpcpy(pem, secret_begin);
+    sodium_bin2base64(at, body, der, PKCS8_BYTES, sodium_base64_VARIANT_ORIGINAL);
+    stpcpy(at + body - 1, secret_end);
+    sodium_free(der);
+    *text = pem;
+    return PLUMB_OK;
+}
