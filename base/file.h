@@ -12,20 +12,29 @@
 plumb_status plumb__path_join(char *out, const char *dir, const char *name, plumb_error *err)
     PLUMB_MUST_CHECK;
 
-/* Appends the whole regular file to *out, at most cap_bytes (more: PLUMB_ERR_LIMIT). Follows no
- * symbolic link in the last component when `no_follow`. */
+/* Appends the whole regular file to *out, at most cap_bytes (more: PLUMB_ERR_LIMIT). After a failure
+ * *out is as before. The second form follows no symbolic link in the last component. */
 plumb_status plumb__file_read(const char *path, size_t cap_bytes, plumb__bytes *out,
                               plumb_error *err) PLUMB_MUST_CHECK;
 plumb_status plumb__file_read_nofollow(const char *path, size_t cap_bytes, plumb__bytes *out,
                                        plumb_error *err) PLUMB_MUST_CHECK;
 
-/* Temporary beside it, write, fsync, rename, fsync of the directory. The file is there whole or
- * not at all. mode e.g. 0644. */
+/* Temporary beside it (PATH.tmp; one left by a killed process is replaced), write, fsync, rename,
+ * fsync of the directory. The file is there whole or not at all; after a failure no temporary is
+ * left. mode e.g. 0644, less the umask. */
 plumb_status plumb__file_write_atomic(const char *path, const void *data, size_t n, mode_t mode,
                                       plumb_error *err) PLUMB_MUST_CHECK;
 /* The same, but refuses an existing path (PLUMB_ERR_EXISTS). */
 plumb_status plumb__file_create(const char *path, const void *data, size_t n, mode_t mode,
                                 plumb_error *err) PLUMB_MUST_CHECK;
+
+/* Opens a regular file for reading (anything else: PLUMB_ERR_FORMAT, without ever blocking on a
+ * fifo); its size goes to *size_bytes when given. The caller closes *fd. */
+plumb_status plumb__file_open(const char *path, bool no_follow, int *fd, uint64_t *size_bytes,
+                              plumb_error *err) PLUMB_MUST_CHECK;
+/* One read(2), EINTR retried; *got is 0 at the end of the file. */
+plumb_status plumb__fd_read_some(int fd, void *data, size_t n, const char *path, size_t *got,
+                                 plumb_error *err) PLUMB_MUST_CHECK;
 
 /* write(2) until all is written; EINTR is retried, a short write goes on. */
 plumb_status plumb__fd_write_all(int fd, const void *data, size_t n, const char *path,
