@@ -10,8 +10,10 @@
  * *out is a new reference. */
 plumb_status plumb__json_parse(const char *what, const void *data, size_t n, json_t **out,
                                plumb_error *err) PLUMB_MUST_CHECK;
-/* Canonical form used for everything that is hashed: sorted keys, no white space, UTF-8 as it is,
- * reals by %.17g shortest round trip (jansson JSON_REAL_PRECISION(17)). Appends. */
+/* Canonical form used for everything that is hashed: jansson's JSON_COMPACT | JSON_SORT_KEYS |
+ * JSON_REAL_PRECISION(17): keys sorted by bytes, no white space, UTF-8 as it is ('/' not escaped),
+ * reals as %.17g with ".0" where that reads as an integer (0.1 is 0.10000000000000001): every
+ * double comes back as it was. Appends. */
 plumb_status plumb__json_dump(const json_t *value, plumb__bytes *out, plumb_error *err)
     PLUMB_MUST_CHECK;
 

@@ -73,8 +73,10 @@ typedef struct plumb_error {
 /* The name of a status, for messages and logs: "PLUMB_ERR_FORMAT". Static; never NULL. */
 PLUMB_API const char *plumb_status_name(plumb_status status);
 
-/* The exit code that the `plumb` commands use for a status: 0, 3 bad input, 4 I/O, 5 trust,
- * 6 device, 2 wrong usage. */
+/* The exit code that the `plumb` commands use for a status: 0 done; 2 wrong usage (argument,
+ * version, state, unsupported); 3 bad input (format, limit, policy and mismatch, numeric); 4 I/O
+ * (with memory and comm); 5 trust (with digest); 6 device. The answer "no" is not a status: a
+ * command that was asked to judge returns 1 itself where it found a DIGEST, CORRUPT or MISMATCH. */
 PLUMB_API int plumb_status_exit_code(plumb_status status);
 
 /* The version of the library, "0.1.0". Static. */

@@ -100,22 +100,33 @@ bool plumb__utf8_valid(const void *data, size_t n, size_t *bad_at)
     return true;
 }
 
+/* True if p holds the beginning of a multi-byte sequence that the end of the text cuts off. */
+static bool cut_sequence(const uint8_t *p, size_t left)
+{
+    const size_t length = p[0] < 0xc2 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 1;
+    if (left >= length) return false;
+    for (size_t i = 1; i < left; i++) {
+        if ((p[i] & 0xc0) != 0x80) return false;
+    }
+    return true;
+}
+
 void plumb__text_sanitize(char *text)
 {
     uint8_t *p = (uint8_t *)text;
     size_t left = strlen(text);
     while (left > 0) {
-        const size_t length = sequence_length(p, left);
-        if (length == 0 && p[0] >= 0xc2 && left < 4 && p[0] >= (left == 1 ? 0xc2 : left == 2 ? 0xe0 : 0xf0)) {
-            *p = '\0'; /* cut by the end of the buffer */
+        size_t length = sequence_length(p, left);
+        if (length == 0 && cut_sequence(p, left)) {
+            *p = '\0';
             return;
         }
         if (length == 0 || p[0] < 0x20 || p[0] == 0x7f) {
-            *p++ = '?';
-            left--;
-            continue;
+            *p = '?';
+            length = 1;
+        } else if (length == 2 && p[0] == 0xc2 && p[1] < 0xa0) {
+            p[0] = p[1] = '?';
         }
-        if (length == 2 && p[0] == 0xc2 && p[1] < 0xa0) p[0] = p[1] = '?';
         p += length;
         left -= length;
     }
