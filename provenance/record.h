@@ -1,0 +1,59 @@
+/* The record of a run, wherever it lies: provenance.h5, or the segments and the journal of an open run.
+ * Walking it visits the leaves in their order, each once. Read only, no lock: it works beside a living
+ * writer. A seal that happens meanwhile shows as a gap, and the caller opens again
+ * (PLUMB_ERR_STATE, plumb__record_moved).
+ *
+ * Thread safety: one thread at a time. */
+#ifndef PLUMB_PROVENANCE_RECORD_H
+#define PLUMB_PROVENANCE_RECORD_H
+
+#include "provenance/h5_reader.h"
+#include "provenance/journal.h"
+
+#define PLUMB__MAX_SEGMENTS ((size_t)1 << 16)
+#define PLUMB__MAX_SEALS_BYTES ((size_t)256 << 20)
+
+typedef struct plumb__record plumb__record;
+
+/* A leaf behind leaf 0 (run.json, which is a file of its own). */
+typedef struct plumb__record_leaf {
+    plumb__leaf_kind kind;
+    uint64_t leaf;
+    int64_t time_ns;
+    bool in_journal;         /* not in any segment or graph */
+    bool superseded;         /* steps: a later rewind undid it */
+    bool marked_superseded;  /* steps of a file: what its flag says */
+    uint64_t units_before;   /* steps: units of the steps visited or passed over before */
+    const plumb__step *step; /* steps, else NULL */
+    const void *payload;     /* text leaves: the exact bytes; NULL for steps */
+    size_t n;
+} plumb__record_leaf;
+
+typedef plumb_status plumb__record_fn(const plumb__record_leaf *leaf, void *ctx, plumb_error *err);
+/* Whether this step (index in the graph, its row) is to be read at all; text leaves always are. */
+typedef bool plumb__record_want_fn(uint64_t index, const plumb__h5_step_row *row, void *ctx);
+
+/* Opens what is there. n_uses: rows of the layer table (of run.json), which every step must have. */
+plumb_status plumb__record_open(const char *dir, size_t n_uses, plumb__record **record,
+                                plumb_error *err) PLUMB_MUST_CHECK;
+void plumb__record_free(plumb__record *record);
+
+/* The open provenance.h5 of a closed run, else NULL. */
+plumb__h5_reader *plumb__record_graph(plumb__record *record);
+size_t plumb__record_rewinds(const plumb__record *record);
+
+/* Lines of seals.jsonl in their order; borrowed, without LF. */
+size_t plumb__record_seal_count(const plumb__record *record);
+const char *plumb__record_seal(const plumb__record *record, size_t i, size_t *n, uint64_t *leaf);
+
+/* Visits the leaves in rising order; want may be NULL (everything) and is not asked about steps of the
+ * journal. Stops at the first status that is not PLUMB_OK. */
+plumb_status plumb__record_walk(plumb__record *record, plumb__record_want_fn *want,
+                                plumb__record_fn *visit, void *ctx, plumb_error *err)
+    PLUMB_MUST_CHECK;
+/* What the last walk found in the journal. */
+const plumb__journal_summary *plumb__record_journal(const plumb__record *record);
+/* True when the bundle's files are no longer those that were opened: open again. */
+bool plumb__record_moved(const plumb__record *record);
+
+#endif
