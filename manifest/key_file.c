@@ -288,54 +288,59 @@ plumb_status plumb_public_key_read(const char *path, plumb_public_key *out, plum
     return status;
 }
 
-/* Reads at most cap bytes; the length or -1. Not plumb__file_read: the bytes are secret, and the
- * path may be a descriptor (/dev/fd/3). */
-static ssize_t read_secret(const char *path, char *out, size_t cap)
+/* Up to the line's end, the end of the file, or the cap; the length or -1. Byte by byte: the bytes
+ * are secret, so none may be left in a buffer, and a terminal or pipe keeps what follows the line.
+ */
+static ssize_t read_line(int fd, char *out, size_t cap)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return -1;
     size_t size = 0;
     while (size < cap) {
-        const ssize_t got = read(fd, out + size, cap - size);
+        const ssize_t got = read(fd, out + size, 1);
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) {
-            const int saved = errno;
-            close(fd);
-            errno = saved;
-            return -1;
-        }
-        if (got == 0) break;
-        size += (size_t)got;
+        if (got < 0) return -1;
+        if (got == 0 || out[size] == '\n') break;
+        size++;
     }
-    close(fd);
     return (ssize_t)size;
 }
 
-plumb_status plumb_passphrase_read(const char *path, char **text, size_t *n, plumb_error *err)
+plumb_status plumb_passphrase_line(int fd, char **text, size_t *n, plumb_error *err)
 {
     *text = NULL;
     *n = 0;
     PLUMB_TRY(plumb__crypto_init(err));
-    char *buffer = sodium_malloc(PASSPHRASE_CAP + 1);
+    char *buffer = sodium_malloc(PASSPHRASE_CAP);
     if (buffer == NULL) {
         return plumb__fail(err, PLUMB_ERR_NO_MEMORY, "no locked memory for a passphrase");
     }
-    const ssize_t got = read_secret(path, buffer, PASSPHRASE_CAP);
+    const ssize_t got = read_line(fd, buffer, PASSPHRASE_CAP);
     if (got < 0) {
+        const plumb_status status = plumb__fail_errno(err, "cannot read the passphrase");
         sodium_free(buffer);
-        return plumb__fail_errno(err, "%s: cannot read the passphrase", path);
+        return status;
     }
-    const char *end = memchr(buffer, '\n', (size_t)got);
-    size_t size = end != NULL ? (size_t)(end - buffer) : (size_t)got;
+    size_t size = (size_t)got;
     if (size > 0 && buffer[size - 1] == '\r') size--;
     if (size == 0 || size == PASSPHRASE_CAP) {
         sodium_free(buffer);
-        return plumb__fail(err, PLUMB_ERR_KEY,
-                           "%s: its first line, the passphrase, must have 1 to %d bytes", path,
+        return plumb__fail(err, PLUMB_ERR_KEY, "a passphrase must have 1 to %d bytes",
                            PASSPHRASE_CAP - 1);
     }
     buffer[size] = '\0';
     *text = buffer;
     *n = size;
     return PLUMB_OK;
+}
+
+/* Not plumb__file_read: the path may name a descriptor (/dev/fd/3). */
+plumb_status plumb_passphrase_read(const char *path, char **text, size_t *n, plumb_error *err)
+{
+    *text = NULL;
+    *n = 0;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return plumb__fail_errno(err, "%s: cannot read the passphrase", path);
+    plumb_status status = plumb_passphrase_line(fd, text, n, err);
+    if (status != PLUMB_OK) status = plumb__error_prefix(err, status, "%s", path);
+    close(fd);
+    return status;
 }

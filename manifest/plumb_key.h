@@ -60,6 +60,9 @@ PLUMB_API plumb_status plumb_signature_verify(const plumb_public_key *key, const
  * plumb_key_text_free wipes. */
 PLUMB_API plumb_status plumb_passphrase_read(const char *path, char **text, size_t *n,
                                              plumb_error *err) PLUMB_MUST_CHECK;
+/* The same from an open descriptor, e.g. a silenced terminal; reads no further than the line's end. */
+PLUMB_API plumb_status plumb_passphrase_line(int fd, char **text, size_t *n, plumb_error *err)
+    PLUMB_MUST_CHECK;
 
 #ifdef __cplusplus
 }

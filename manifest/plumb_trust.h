@@ -69,6 +69,7 @@ typedef struct plumb_trust_addition {
     int64_t valid_from, valid_until;
     uint32_t threshold; /* for these roles of this vendor; 0 = leave as it is */
 } plumb_trust_addition;
+PLUMB_API void plumb_trust_addition_default(plumb_trust_addition *addition);
 PLUMB_API plumb_status plumb_trust_add(const char *path, const plumb_secret_key *root,
                                        const plumb_trust_addition *addition, plumb_error *err)
     PLUMB_MUST_CHECK;

@@ -1,0 +1,69 @@
+/* The subcommands of `plumb` and what they share. A command gets argv[0] = its own name, prints its
+ * results on standard output and everything else on standard error, and returns the exit code:
+ * 0 done, 1 the answer is no, 2 wrong usage, 3 bad input, 4 I/O, 5 trust, 6 device, 7 interrupted. */
+#ifndef PLUMB_CLI_COMMANDS_H
+#define PLUMB_CLI_COMMANDS_H
+
+#include "manifest/plumb_key.h"
+
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+/* To add a command: its function here, its line in the table of main.c, its file cmd_NAME.c. */
+int plumb__cmd_key(int argc, char **argv);
+int plumb__cmd_trust(int argc, char **argv);
+int plumb__cmd_manifest(int argc, char **argv);
+
+enum { PLUMB__EXIT_OK = 0, PLUMB__EXIT_NO = 1, PLUMB__EXIT_USAGE = 2, PLUMB__EXIT_INPUT = 3,
+       PLUMB__EXIT_IO = 4 };
+
+typedef enum plumb__color { PLUMB__COLOR_AUTO, PLUMB__COLOR_ALWAYS, PLUMB__COLOR_NEVER } plumb__color;
+
+/* Options that stand before or after any command. */
+typedef struct plumb__cli_options {
+    bool json, quiet;
+    plumb__color color;
+} plumb__cli_options;
+extern plumb__cli_options plumb__cli;
+
+/* Long options that every command's table ends with; values above any character. */
+enum { PLUMB__OPT_JSON = 1000, PLUMB__OPT_QUIET, PLUMB__OPT_COLOR, PLUMB__OPT_OWN = 1100 };
+#define PLUMB__CLI_LONG_OPTIONS                                                                    \
+    {"json", no_argument, NULL, PLUMB__OPT_JSON}, {"quiet", no_argument, NULL, PLUMB__OPT_QUIET},  \
+        {"color", required_argument, NULL, PLUMB__OPT_COLOR},                                      \
+        {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}
+
+/* Takes a global option that getopt_long returned; false when it is not one or has a wrong value
+ * (the message is printed then). */
+bool plumb__cli_take(int option, const char *value);
+/* "plumb: " and the error's message on standard error; the exit code of its status. */
+int plumb__cli_fail(const plumb_error *err);
+/* A message about wrong usage and where help is; 2. `command` is e.g. "key new". */
+int plumb__cli_usage(const char *command, const char *format, ...) PLUMB_PRINTF(2, 3);
+/* Prints `text` on standard output and flushes; 0, or 4 when standard output fails. */
+int plumb__cli_help(const char *text);
+/* Flushes standard output; keeps `code` unless the output was lost. */
+int plumb__cli_done(int code);
+/* Remarks on standard error, silent under --quiet. */
+void plumb__cli_say(const char *format, ...) PLUMB_PRINTF(1, 2);
+bool plumb__cli_use_color(FILE *stream);
+/* Prints a JSON value on one line and releases it. */
+void plumb__cli_print_json(json_t *value);
+
+/* The passphrase in locked memory: from the file, else asked for on the terminal without echo, twice
+ * when `confirm`. plumb_key_text_free wipes. */
+plumb_status plumb__cli_passphrase(const char *file, const char *prompt, bool confirm, char **text,
+                                   size_t *n, plumb_error *err);
+/* Opens a secret key under a passphrase from the file or the terminal. */
+plumb_status plumb__cli_open_key(const char *path, const char *passphrase_file,
+                                 plumb_secret_key **key, plumb_error *err);
+
+/* "YYYY-MM-DD" or "YYYY-MM-DDThh:mm:ssZ" to seconds since 1970, and back into out[21]. */
+bool plumb__cli_parse_time(const char *text, int64_t *unix_s);
+void plumb__cli_format_time(int64_t unix_s, char out[21]);
+/* Digits only, at most max. */
+bool plumb__cli_parse_count(const char *text, uint64_t max, uint64_t *out);
+
+#endif

@@ -1,0 +1,54 @@
+/* plumb: finds the subcommand and hands over. */
+#include "cli/commands.h"
+
+#include <string.h>
+
+typedef struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} command;
+
+static const command commands[] = {
+    {"key", plumb__cmd_key, "make, show and export signing keys"},
+    {"trust", plumb__cmd_trust, "whose signatures count: make, extend and show a trust store"},
+    {"manifest", plumb__cmd_manifest, "sign, verify and show annotation manifests"},
+};
+
+static int help(void)
+{
+    puts("usage: plumb [--json] [--quiet] [--color auto|always|never] COMMAND ...\n\ncommands:");
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+    }
+    puts(
+        "\nplumb COMMAND --help says more. Exit codes: 0 done, 1 the answer is no, 2 wrong usage,\n"
+        "3 bad input, 4 I/O, 5 trust, 6 device, 7 interrupted and resumable.\n\n"
+        "example: plumb manifest verify records.plumb.json --trust trust.json");
+    return plumb__cli_done(PLUMB__EXIT_OK);
+}
+
+int main(int argc, char **argv)
+{
+    enum { OPT_VERSION = PLUMB__OPT_OWN };
+    static const struct option options[] = {{"version", no_argument, NULL, OPT_VERSION},
+                                            PLUMB__CLI_LONG_OPTIONS};
+    int option;
+    while ((option = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+        if (option == 'h') return help();
+        if (option == OPT_VERSION) {
+            printf("plumb %s\n", plumb_version());
+            return plumb__cli_done(PLUMB__EXIT_OK);
+        }
+        if (!plumb__cli_take(option, optarg)) return PLUMB__EXIT_USAGE;
+    }
+    if (optind >= argc) return plumb__cli_usage("", "a command is missing");
+    const char *name = argv[optind];
+    argc -= optind;
+    argv += optind;
+    optind = 0; /* GNU getopt starts over */
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(name, commands[i].name) == 0) return commands[i].run(argc, argv);
+    }
+    return plumb__cli_usage("", "there is no command \"%s\"", name);
+}
