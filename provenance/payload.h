@@ -59,8 +59,13 @@ typedef struct plumb__step {
     const uint8_t *live;        /* 1: stepped */
 } plumb__step;
 
+/* The largest payload a journal frame may carry. */
+#define PLUMB__MAX_PAYLOAD_BYTES (1u << 30)
+
+/* Exact length of the canonical bytes. */
+uint64_t plumb__step_bytes(const plumb__step *step);
 /* Appends the canonical bytes: "PLS1", the fixed fields, then each column whole, in the order of the
- * struct, little-endian. */
+ * struct, little-endian; only the first n_scalars scalars. */
 void plumb__step_encode(const plumb__step *step, plumb__bytes *out);
 
 typedef struct plumb__step_arrays plumb__step_arrays; /* owns what a decoded step points to */
