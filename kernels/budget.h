@@ -8,7 +8,8 @@
  *   3. layer: water-filling: s_u = a_u^2 / (2 nu^2) <- min(s_u, tau), tau the largest level with
  *      sum s_u <= layer_nats
  * share = 1 / number of uses of the weight; the clip is then rounded down to f16. An infinite limit is
- * INFINITY. nu == 0 gives clip 0 wherever a limit is finite, 1 elsewhere. */
+ * INFINITY, NaN or a negative limit counts as 0. nu == 0 gives clip 0 wherever a limit is finite and
+ * the norm is not 0, 1 elsewhere, and counts as spent 0 (there is no scale to count in). */
 #ifndef PLUMB_KERNELS_BUDGET_H
 #define PLUMB_KERNELS_BUDGET_H
 
@@ -30,7 +31,7 @@ typedef struct plumb__budget_args {
     double layer_nats;       /* what this micro-batch may spend at this (layer, use) */
     double share, nu;
     uint16_t *clip;          /* out [n] f16 */
-    uint8_t *limit;          /* out [n] plumb__limit that decided */
+    uint8_t *limit;          /* out [n] plumb__limit that decided: the last one that had to scale */
     double spent_nats;       /* out: sum of (mask clip norm)^2 / (2 nu^2) */
 } plumb__budget_args;
 

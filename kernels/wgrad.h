@@ -2,7 +2,8 @@
  *
  * Launch contract of every kernel here: `_workspace_size` first, then run with that much caller-owned
  * workspace (64-byte aligned); no hidden allocation; deterministic for given shapes and slots,
- * whatever the number of threads. Reference implementations in float64: `plumb__ref_*`. */
+ * whatever the number of threads. max_rows: rows of the micro-batch.
+ * Reference implementations in float64: kernels/reference.h. */
 #ifndef PLUMB_KERNELS_WGRAD_H
 #define PLUMB_KERNELS_WGRAD_H
 
@@ -16,8 +17,13 @@ typedef struct plumb__slot {
     bool withhold;  /* compute the norm, add nothing */
 } plumb__slot;
 
+/* A vector gradient whose squared norm reaches this is not safely finite: adding it, weighted, could
+ * overflow. */
+#define PLUMB__NORM2_LIMIT 0x1p120
+
 /* norm2[u] (double): ||Y_u^T X_u||_F^2, unscaled by weight. finite[u] false: the unit's products are
- * not safely finite: nothing of it was added, norm2[u] = +inf (its bound). For u with weight > 0 and
+ * not safely finite (rows * max|x| * max|y| > 2^52, an Inf or a NaN): nothing of it was added, norm2[u]
+ * = +inf (its bound). For u with weight > 0 and
  * not withheld, dW += weight * Y_u^T X_u.
  * X (R, in), Y (R, out) row-major float32 with row strides in elements; dW (out, in), stride ldw. */
 typedef struct plumb__wgrad_args {
@@ -28,6 +34,8 @@ typedef struct plumb__wgrad_args {
     const plumb__slot *slots; size_t n_slots;
     double *norm2; /* [n_slots]; NULL: accumulate only (the correction pass) */
     bool *finite;  /* [n_slots]; NULL with norm2 NULL */
+    size_t workspace_bytes; /* as plumb__wgrad_workspace said; it depends on the thread count, and a
+                               count raised later then uses no more threads than fit. 0: not raised */
 } plumb__wgrad_args;
 
 size_t plumb__wgrad_workspace(uint64_t in, uint64_t out, size_t max_slots, uint64_t max_rows);
