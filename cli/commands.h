@@ -14,6 +14,7 @@
 /* To add a command: its function here, its line in the table of main.c, its file cmd_NAME.c. */
 int plumb__cmd_key(int argc, char **argv);
 int plumb__cmd_trust(int argc, char **argv);
+int plumb__cmd_manifest(int argc, char **argv);
 
 enum { PLUMB__EXIT_OK = 0, PLUMB__EXIT_NO = 1, PLUMB__EXIT_USAGE = 2, PLUMB__EXIT_INPUT = 3,
        PLUMB__EXIT_IO = 4 };

@@ -12,6 +12,7 @@ typedef struct command {
 static const command commands[] = {
     {"key", plumb__cmd_key, "make, show and export signing keys"},
     {"trust", plumb__cmd_trust, "whose signatures count: make, extend and show a trust store"},
+    {"manifest", plumb__cmd_manifest, "sign, verify and show annotation manifests"},
 };
 
 static int help(void)

@@ -96,7 +96,7 @@ static plumb_status read_axis(const char *what, const json_t *root, plumb_error 
     PLUMB_TRY(plumb__json_string(what, root, "depth_axis", false, &axis, err));
     if (strcmp(axis, "entropy") == 0) {
         return plumb__fail(
-            err, PLUMB_ERR_UNSUPPORTED,
+            err, PLUMB_ERR_POLICY,
             "%s: field \"depth_axis\": \"entropy\" is not supported in this version; "
             "use \"index\"",
             what);
@@ -225,7 +225,7 @@ static plumb_status read_policy(const char *what, const json_t *root, plumb__pol
     }
     PLUMB_TRY(plumb__json_integer(what, root, "plumb_policy", true, &version, err));
     if (version != 1) {
-        return plumb__fail(err, PLUMB_ERR_VERSION,
+        return plumb__fail(err, PLUMB_ERR_FORMAT,
                            "%s: field \"plumb_policy\" is %lld; this version reads policies of "
                            "version 1",
                            what, (long long)version);

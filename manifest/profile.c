@@ -172,7 +172,7 @@ static plumb_status compile_kind(const char *what, const json_t *value, plumb__p
     if (json_object_get(value, "by_entropy") != NULL ||
         json_object_get(value, "schedule") != NULL) {
         return plumb__fail(
-            err, PLUMB_ERR_UNSUPPORTED,
+            err, PLUMB_ERR_FORMAT,
             "%s: a depth profile by entropy band or with a schedule is not supported "
             "in this version; use band, trapezoid, points or layers",
             what);

@@ -235,7 +235,7 @@ plumb_status plumb__trust_read_document(const char *what, plumb_trust *trust, pl
     }
     PLUMB_TRY(plumb__json_integer(what, root, "plumb_trust", true, &form, err));
     if (form != 1) {
-        return plumb__fail(err, PLUMB_ERR_VERSION,
+        return plumb__fail(err, PLUMB_ERR_FORMAT,
                            "%s: field \"plumb_trust\" is %lld; this version reads stores of "
                            "version 1",
                            what, (long long)form);

@@ -1,0 +1,276 @@
+/* Opening a manifest. The order of checks: form and signatures of the envelope, then the statement,
+ * then who signed, expiry and audience, then the records file against its digests, then its lines.
+ */
+#include "manifest/plumb_manifest.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "manifest/files.h"
+#include "manifest/manifest_object.h"
+#include "manifest/note.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char envelope_suffix[] = ".plumb.json";
+
+void plumb_manifest_options_default(plumb_manifest_options *options)
+{
+    *options = (plumb_manifest_options){.size = sizeof *options, .version = 1};
+}
+
+plumb_status plumb__manifest_path(const char *envelope, const char *suffix,
+                                  char out[PLUMB__PATH_BYTES], plumb_error *err)
+{
+    const size_t n = strlen(envelope), tail = sizeof envelope_suffix - 1;
+    if (n <= tail || strcmp(envelope + n - tail, envelope_suffix) != 0) {
+        return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: a manifest's envelope is named NAME%s",
+                           envelope, envelope_suffix);
+    }
+    if (n - tail + strlen(suffix) >= PLUMB__PATH_BYTES) {
+        return plumb__fail(err, PLUMB_ERR_LIMIT, "%s: the path is too long", envelope);
+    }
+    memcpy(out, envelope, n - tail);
+    strcpy(out + n - tail, suffix);
+    return PLUMB_OK;
+}
+
+static plumb_status parse_envelope(const char *path, const plumb__bytes *text,
+                                   plumb__dsse *envelope, plumb_error *err)
+{
+    if (text->size == 0 || text->data[text->size - 1] != '\n') {
+        return plumb__fail(err, PLUMB_ERR_TRUNCATED,
+                           "%s: does not end in a line end: the file is cut short", path);
+    }
+    PLUMB_TRY(plumb__dsse_parse(path, text->data, text->size - 1, envelope, err));
+    if (strcmp(envelope->payload_type, PLUMB__PAYLOAD_TYPE_INTOTO) == 0) return PLUMB_OK;
+    const plumb_status status =
+        plumb__fail(err, PLUMB_ERR_FORMAT, "%s: holds a \"%s\", expected a statement (\"%s\")",
+                    path, envelope->payload_type, PLUMB__PAYLOAD_TYPE_INTOTO);
+    plumb__dsse_free(envelope);
+    return status;
+}
+
+plumb_status plumb__manifest_envelope_read(const char *path, plumb__bytes *text,
+                                           plumb__dsse *envelope, plumb_error *err)
+{
+    memset(envelope, 0, sizeof *envelope);
+    PLUMB_TRY(plumb__file_read(path, PLUMB__ENVELOPE_CAP, text, err));
+    return parse_envelope(path, text, envelope, err);
+}
+
+static void hex_of(const plumb__bytes *bytes, char out[PLUMB__HASH_HEX_BYTES])
+{
+    const plumb__hash hash = plumb__blake2b(bytes->data, bytes->size);
+    plumb__hash_hex(&hash, out);
+}
+
+/* Envelope, signatures, statement. Nothing of the payload is used before a trusted key has signed
+ * it. */
+static plumb_status open_statement(const char *path, const plumb_trust *trust, int64_t at_s,
+                                   plumb_manifest *m, plumb_error *err)
+{
+    plumb__dsse envelope;
+    plumb_status status = plumb__manifest_envelope_read(path, &m->envelope, &envelope, err);
+    if (status == PLUMB_OK && trust != NULL) {
+        status = plumb__signers_find(path, &envelope, trust, m, err);
+    }
+    if (status == PLUMB_OK) {
+        m->payload = envelope.payload; /* moves */
+        envelope.payload = (plumb__bytes){0};
+        status = plumb__statement_parse(path, m->payload.data, m->payload.size, &m->statement, err);
+    }
+    if (status == PLUMB_OK && trust != NULL) {
+        status = plumb__signers_judge(path, trust, at_s, m, err);
+    }
+    hex_of(&m->envelope, m->envelope_hex);
+    hex_of(&m->payload, m->statement_hex);
+    plumb__dsse_free(&envelope);
+    return status;
+}
+
+static plumb_status check_expiry(const char *path, const plumb_trust *trust, int64_t at_s,
+                                 bool allow_expired, plumb_manifest *m, plumb_error *err)
+{
+    char when[21];
+    if (trust != NULL && plumb_trust_expires(trust) != 0 && at_s >= plumb_trust_expires(trust)) {
+        plumb__time_format(plumb_trust_expires(trust), when);
+        return plumb__fail(err, PLUMB_ERR_EXPIRED,
+                           "the trust store expired at %s; sign a new version with its root key",
+                           when);
+    }
+    m->expired = m->statement.expires_s != 0 && at_s >= m->statement.expires_s;
+    if (!m->expired || allow_expired) return PLUMB_OK;
+    plumb__time_format(m->statement.expires_s, when);
+    return plumb__fail(err, PLUMB_ERR_EXPIRED,
+                       "%s: expired at %s; ask vendor %s for a newer version", path, when,
+                       m->statement.vendor);
+}
+
+/* A manifest made for somebody is refused by everybody else. */
+static plumb_status check_audience(const char *path, const char *mine, const plumb_manifest *m,
+                                   plumb_error *err)
+{
+    const char *theirs = m->statement.audience;
+    if (theirs == NULL || (mine != NULL && strcmp(mine, theirs) == 0)) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_POLICY,
+                       "%s: is meant for audience \"%.200s\"; the audience here is %s%.200s%s",
+                       path, theirs, mine != NULL ? "\"" : "not set", mine != NULL ? mine : "",
+                       mine != NULL ? "\"" : "");
+}
+
+/* One read of exactly the signed size; what is hashed is what is parsed later. */
+static plumb_status read_records(const char *path, plumb_manifest *m, plumb_error *err)
+{
+    int fd = -1;
+    uint64_t size = 0;
+    const uint64_t expected = m->statement.records.bytes;
+    PLUMB_TRY(plumb__file_open(path, false, &fd, &size, err));
+    plumb_status status = PLUMB_OK;
+    if (size != expected) {
+        status = plumb__fail(err, size < expected ? PLUMB_ERR_TRUNCATED : PLUMB_ERR_DIGEST,
+                             "%s: has %" PRIu64 " bytes, %" PRIu64 " were signed: the file was %s",
+                             path, size, expected, size < expected ? "cut short" : "added to");
+    }
+    if (status == PLUMB_OK) status = plumb__alloc(&m->records, size, 1, "records", err);
+    if (status == PLUMB_OK) status = plumb__fd_read_at(fd, m->records, size, 0, path, err);
+    if (status == PLUMB_OK) m->records_bytes = size;
+    close(fd);
+    return status;
+}
+
+static plumb_status check_records(const char *path, plumb_manifest *m, plumb_error *err)
+{
+    const plumb__records_identity *expected = &m->statement.records;
+    plumb__records_identity found;
+    uint64_t lines = 0;
+    const plumb__hash sha256 = plumb__sha256(m->records, m->records_bytes);
+    /* Before its lines are looked at: a changed byte is a changed byte, wherever it stands. */
+    if (!plumb__hash_equal(&sha256, &expected->sha256)) {
+        return plumb__fail(err, PLUMB_ERR_DIGEST,
+                           "%s: is not the file that was signed (SHA-256 differs): restore it, or "
+                           "sign it as a new version",
+                           path);
+    }
+    PLUMB_TRY(plumb__lines_check(path, m->records, m->records_bytes, &lines, err));
+    plumb__records_identify(m->records, m->records_bytes, lines, &found);
+    plumb__hash_hex(&found.blake2b, m->records_hex);
+    plumb__hash_hex(&found.root, m->root_hex);
+    const char *wrong = NULL;
+    if (!plumb__hash_equal(&found.blake2b, &expected->blake2b)) wrong = "BLAKE2b digest";
+    if (!plumb__hash_equal(&found.root, &expected->root)) wrong = "tree root";
+    if (found.count != expected->count) wrong = "number of records";
+    if (wrong == NULL) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: the statement's %s is not that of the file",
+                       path, wrong);
+}
+
+/* By any one of the keys that count: the signer's key is also the note key, under the origin's
+ * name. */
+static plumb_status verify_note(const char *path, const plumb_manifest *m, const char *origin,
+                                plumb__checkpoint *out, plumb_error *err)
+{
+    plumb_status status = PLUMB_ERR_SIGNATURE;
+    for (uint32_t i = 0; i < m->n_signers && status == PLUMB_ERR_SIGNATURE; i++) {
+        status = plumb__note_verify(path, m->checkpoint.data, m->checkpoint.size, origin,
+                                    &m->signers[i].key, out, err);
+    }
+    return status;
+}
+
+static plumb_status check_checkpoint(const char *envelope_path, plumb_manifest *m, plumb_error *err)
+{
+    char path[PLUMB__PATH_BYTES], origin[PLUMB__ORIGIN_BYTES];
+    plumb__checkpoint checkpoint;
+    PLUMB_TRY(plumb__manifest_path(envelope_path, ".checkpoint", path, err));
+    if (!plumb__path_exists(path)) return PLUMB_OK;
+    PLUMB_TRY(plumb__file_read(path, PLUMB__CHECKPOINT_CAP, &m->checkpoint, err));
+    plumb__statement_origin(&m->statement, origin);
+    PLUMB_TRY(verify_note(path, m, origin, &checkpoint, err));
+    if (strcmp(checkpoint.origin, origin) == 0 && checkpoint.size == m->statement.records.count &&
+        plumb__hash_equal(&checkpoint.root, &m->statement.records.root)) {
+        return PLUMB_OK;
+    }
+    return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: is the checkpoint of another tree than %s", path,
+                       origin);
+}
+
+static plumb_status open_records(const char *path, const plumb_manifest_options *options,
+                                 plumb_manifest *m, plumb_error *err)
+{
+    char records_path[PLUMB__PATH_BYTES];
+    PLUMB_TRY(plumb__manifest_path(path, ".jsonl", records_path, err));
+    const char *where = options->records_path != NULL ? options->records_path : records_path;
+    PLUMB_TRY(read_records(where, m, err));
+    PLUMB_TRY(check_records(where, m, err));
+    /* Untrusted there is no key to check a checkpoint with. */
+    if (!options->untrusted) PLUMB_TRY(check_checkpoint(path, m, err));
+    PLUMB_TRY(plumb__taxonomy_read("taxonomy", m->statement.taxonomy, &m->taxonomy, err));
+    return plumb__table_read(where, m->records, m->records_bytes, m->statement.records.count,
+                             &m->taxonomy, &m->table, err);
+}
+
+static plumb_status open_all(const char *path, const plumb_trust *trust,
+                             const plumb_manifest_options *options, plumb_manifest *m,
+                             plumb_error *err)
+{
+    const int64_t at_s = options->at_s != 0 ? options->at_s : plumb__wall_s();
+    PLUMB_TRY(open_statement(path, trust, at_s, m, err));
+    PLUMB_TRY(check_expiry(path, trust, at_s, options->allow_expired, m, err));
+    if (!options->untrusted) PLUMB_TRY(check_audience(path, options->audience, m, err));
+    return open_records(path, options, m, err);
+}
+
+plumb_status plumb_manifest_open(const char *path, const plumb_trust *trust,
+                                 const plumb_manifest_options *options, plumb_manifest **manifest,
+                                 plumb_error *err)
+{
+    plumb_manifest_options defaults;
+    plumb_manifest *m = NULL;
+    *manifest = NULL;
+    plumb_manifest_options_default(&defaults);
+    if (options == NULL) options = &defaults;
+    if (options->size != sizeof *options || options->version != 1) {
+        return plumb__fail(err, PLUMB_ERR_VERSION,
+                           "plumb_manifest_options of unknown size or version");
+    }
+    if ((trust == NULL) != options->untrusted) {
+        return plumb__fail(err, PLUMB_ERR_ARGUMENT,
+                           "a manifest is opened with a trust store, or as untrusted, not both");
+    }
+    PLUMB_TRY(plumb__crypto_init(err));
+    PLUMB_TRY(plumb__alloc(&m, 1, sizeof *m, "manifest", err));
+    const plumb_status status = open_all(path, trust, options, m, err);
+    if (status != PLUMB_OK) {
+        plumb_manifest_free(m);
+        return status;
+    }
+    *manifest = m;
+    return PLUMB_OK;
+}
+
+void plumb_manifest_free(plumb_manifest *m)
+{
+    if (m == NULL) return;
+    for (size_t i = 0; i < PLUMB__DSSE_MAX_SIGNATURES; i++) {
+        plumb__free(m->signers[i].name);
+    }
+    plumb__table_free(&m->table);
+    plumb__taxonomy_free(&m->taxonomy);
+    plumb__statement_free(&m->statement);
+    plumb__free(m->records);
+    plumb__bytes_free(&m->checkpoint);
+    plumb__bytes_free(&m->payload);
+    plumb__bytes_free(&m->envelope);
+    plumb__free(m);
+}
+
+const void *plumb__manifest_bytes(const plumb_manifest *m, plumb__manifest_part part,
+                                  size_t *size_bytes)
+{
+    const plumb__bytes *bytes = part == PLUMB__MANIFEST_ENVELOPE ? &m->envelope : &m->checkpoint;
+    const void *data = part == PLUMB__MANIFEST_RECORDS ? m->records : (void *)bytes->data;
+    *size_bytes = part == PLUMB__MANIFEST_RECORDS ? m->records_bytes : bytes->size;
+    return *size_bytes > 0 ? data : NULL;
+}

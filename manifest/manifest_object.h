@@ -1,0 +1,48 @@
+/* What an open manifest holds. Immutable after plumb_manifest_open. */
+#ifndef PLUMB_MANIFEST_OBJECT_H
+#define PLUMB_MANIFEST_OBJECT_H
+
+#include "base/file.h"
+#include "manifest/dsse.h"
+#include "manifest/records.h"
+#include "manifest/statement.h"
+
+#define PLUMB__ENVELOPE_CAP ((size_t)256 << 20)
+#define PLUMB__CHECKPOINT_CAP 4096
+
+typedef struct plumb__signer {
+    char *name, keyid[PLUMB_KEYID_TEXT_BYTES];
+    plumb_public_key key;
+} plumb__signer;
+
+struct plumb_manifest {
+    plumb__bytes envelope, payload, checkpoint;
+    char *records; /* the very bytes that were hashed, and that the table points into */
+    size_t records_bytes;
+    plumb__statement statement;
+    plumb__taxonomy taxonomy;
+    plumb__table table;
+    uint32_t n_signers;
+    plumb__signer signers[PLUMB__DSSE_MAX_SIGNATURES];
+    bool expired;
+    char root_hex[PLUMB__HASH_HEX_BYTES], statement_hex[PLUMB__HASH_HEX_BYTES];
+    char envelope_hex[PLUMB__HASH_HEX_BYTES], records_hex[PLUMB__HASH_HEX_BYTES];
+};
+
+/* NAME.plumb.json -> NAME + suffix; PLUMB_ERR_ARGUMENT when it ends otherwise. */
+plumb_status plumb__manifest_path(const char *envelope, const char *suffix,
+                                  char out[PLUMB__PATH_BYTES], plumb_error *err) PLUMB_MUST_CHECK;
+/* Reads NAME.plumb.json and its envelope: one line with its LF, an in-toto payload. */
+plumb_status plumb__manifest_envelope_read(const char *path, plumb__bytes *text,
+                                           plumb__dsse *envelope, plumb_error *err)
+    PLUMB_MUST_CHECK;
+
+/* Signatures against the store, before the payload is looked at: fills keys of signers. */
+plumb_status plumb__signers_find(const char *what, const plumb__dsse *envelope,
+                                 const plumb_trust *trust, plumb_manifest *m, plumb_error *err)
+    PLUMB_MUST_CHECK;
+/* Then whether these keys may speak for the vendor now, and are enough; drops those that may not. */
+plumb_status plumb__signers_judge(const char *what, const plumb_trust *trust, int64_t at_s,
+                                  plumb_manifest *m, plumb_error *err) PLUMB_MUST_CHECK;
+
+#endif

@@ -1,0 +1,227 @@
+/* Questions to an open manifest. */
+#include "manifest/manifest_object.h"
+
+#include <math.h>
+#include <string.h>
+
+void plumb_manifest_describe(const plumb_manifest *m, plumb_manifest_info *info)
+{
+    *info = (plumb_manifest_info){
+        .size = sizeof *info,
+        .version = 1,
+        .vendor = m->statement.vendor,
+        .dataset = m->statement.dataset,
+        .manifest_version = m->statement.version,
+        .records = m->table.n,
+        .issued_s = m->statement.issued_s,
+        .expires_s = m->statement.expires_s,
+        .expired = m->expired,
+        .root_hex = m->root_hex,
+        .statement_digest = m->statement_hex,
+        .envelope_digest = m->envelope_hex,
+        .records_digest = m->records_hex,
+        .table_bytes = plumb__table_memory(&m->table),
+        .audience = m->statement.audience,
+        .n_signers = m->n_signers,
+        .checkpoint = m->checkpoint.size > 0,
+    };
+}
+
+plumb_manifest_signer plumb_manifest_signer_at(const plumb_manifest *m, uint32_t i)
+{
+    if (i >= m->n_signers) return (plumb_manifest_signer){NULL, NULL};
+    return (plumb_manifest_signer){m->signers[i].name, m->signers[i].keyid};
+}
+
+const char *plumb_manifest_statement(const plumb_manifest *m, size_t *n)
+{
+    *n = m->payload.size;
+    return (const char *)m->payload.data;
+}
+
+uint32_t plumb_manifest_find(const plumb_manifest *m, const char *id)
+{
+    _Static_assert(PLUMB__INTERN_NONE == PLUMB_NO_RECORD, "one value for what is not there");
+    return plumb__intern_find(&m->table.ids, id, strlen(id));
+}
+
+void plumb_record_default(plumb_record *record)
+{
+    *record = (plumb_record){.size = sizeof *record, .version = 1};
+}
+
+static plumb_status check_number(const plumb_manifest *m, uint32_t number, plumb_error *err)
+{
+    if (number < m->table.n) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_ARGUMENT, "record %u of a manifest with %u", number,
+                       m->table.n);
+}
+
+static void fill_class(const plumb_manifest *m, uint32_t number, plumb_record *out)
+{
+    const plumb__intern *strings = &m->table.strings;
+    const plumb__class c = plumb__table_class(&m->table, number);
+    out->rubric = plumb__intern_text(strings, c.rubric);
+    out->domain = plumb__intern_text(strings, c.domain);
+    out->source = plumb__intern_text(strings, c.source);
+    out->template_name = plumb__intern_text(strings, c.template_name);
+    out->licence = plumb__intern_text(strings, c.licence);
+    out->marking = plumb__intern_text(strings, c.marking);
+    out->profile_number = c.profile;
+    out->profile = plumb_manifest_profile_text(m, c.profile);
+    out->weight = c.weight;
+    out->step_budget_nats = c.step_nats;
+    out->run_budget_nats = c.run_nats;
+}
+
+plumb_status plumb_manifest_record(const plumb_manifest *m, uint32_t number, plumb_record *out,
+                                   plumb_error *err)
+{
+    const plumb__table *t = &m->table;
+    PLUMB_TRY(check_number(m, number, err));
+    plumb_record_default(out);
+    out->id = plumb__intern_text(&t->ids, number);
+    out->text = plumb__intern_text(&t->strings, t->text[number]);
+    out->label = plumb__intern_text(&t->strings, t->label[number]);
+    out->batch = plumb__intern_text(&t->strings, t->batch[number]);
+    out->cohort = plumb__intern_text(&t->strings, t->cohort[number]);
+    out->parent = plumb__intern_text(&t->strings, t->parent[number]);
+    fill_class(m, number, out);
+    const uint32_t set = t->annotators_of[number];
+    out->annotators = t->annotators + t->annotator_start[set];
+    out->n_annotators = t->annotator_start[set + 1] - t->annotator_start[set];
+    out->quality = t->quality[number];
+    out->n_segments = t->segment_start[number + 1] - t->segment_start[number];
+    out->has_digest = t->content_bytes[number] != PLUMB__NO_CONTENT;
+    if (out->has_digest) {
+        out->content_bytes = t->content_bytes[number];
+        memcpy(out->sha256, t->sha256[number].bytes, sizeof out->sha256);
+    }
+    return PLUMB_OK;
+}
+
+const char *plumb_manifest_line(const plumb_manifest *m, uint32_t number, size_t *n)
+{
+    *n = 0;
+    if (number >= m->table.n) return NULL;
+    const uint64_t from = m->table.line_start[number], to = m->table.line_start[number + 1];
+    *n = (size_t)(to - from) - 1;
+    return m->records + from;
+}
+
+uint32_t plumb_manifest_profile_count(const plumb_manifest *m)
+{
+    return m->taxonomy.texts.n;
+}
+
+const char *plumb_manifest_profile_text(const plumb_manifest *m, uint32_t profile)
+{
+    return profile < m->taxonomy.texts.n ? plumb__profile_text(m->taxonomy.profiles[profile])
+                                         : NULL;
+}
+
+double plumb_manifest_profile_mask(const plumb_manifest *m, uint32_t profile, double depth,
+                                   const char *layer)
+{
+    if (profile >= m->taxonomy.texts.n) return 0.0;
+    return plumb__profile_at(m->taxonomy.profiles[profile], depth, layer);
+}
+
+const plumb_segment *plumb_manifest_segments(const plumb_manifest *m, uint32_t number, uint32_t *n)
+{
+    *n = 0;
+    if (number >= m->table.n) return NULL;
+    *n = m->table.segment_start[number + 1] - m->table.segment_start[number];
+    return *n > 0 ? m->table.segments + m->table.segment_start[number] : NULL;
+}
+
+double plumb_manifest_mask(const plumb_manifest *m, uint32_t number, int32_t segment, double depth,
+                           const char *layer)
+{
+    if (number >= m->table.n) return 0.0;
+    if (segment < 0) {
+        const uint32_t profile = plumb__table_class(&m->table, number).profile;
+        return plumb_manifest_profile_mask(m, profile, depth, layer);
+    }
+    uint32_t n;
+    const plumb_segment *segments = plumb_manifest_segments(m, number, &n);
+    if ((uint32_t)segment >= n) return 0.0;
+    return plumb_manifest_profile_mask(m, segments[segment].profile, depth, layer);
+}
+
+/* ---- where terms come from ---- */
+
+static const plumb__terms nothing_stated = {PLUMB__INTERN_NONE, PLUMB__INTERN_NONE, NAN, NAN, NAN};
+
+static const char *origin_of(bool record, bool rubric, bool defaults, const char *otherwise)
+{
+    if (record) return "record";
+    if (rubric) return "rubric";
+    return defaults ? "defaults" : otherwise;
+}
+
+static void explain_depth(const plumb__taxonomy *t, const plumb__terms *own,
+                          const plumb__terms *rubric, plumb_explanation *out)
+{
+    const bool from_record = own->profile != PLUMB__INTERN_NONE;
+    const bool from_rubric = rubric->profile != PLUMB__INTERN_NONE;
+    const bool from_defaults = t->defaults.profile != PLUMB__INTERN_NONE;
+    out->depth_from = origin_of(from_record, from_rubric, from_defaults, "built in");
+    const plumb__terms *source = from_record ? own : from_rubric ? rubric : &t->defaults;
+    const char *name = plumb__intern_text(&t->names, source->depth_name);
+    if (name == NULL) name = source->profile != PLUMB__INTERN_NONE ? "(inline)" : "all";
+    strncpy(out->depth_name, name, sizeof out->depth_name - 1);
+}
+
+static void explain_terms(const plumb__taxonomy *t, const plumb__terms *own,
+                          const plumb__terms *rubric, plumb_explanation *out)
+{
+    const plumb__terms *d = &t->defaults;
+    explain_depth(t, own, rubric, out);
+    out->step_budget_from =
+        origin_of(!isnan(own->step_nats), !isnan(rubric->step_nats), !isnan(d->step_nats), NULL);
+    out->run_budget_from =
+        origin_of(!isnan(own->run_nats), !isnan(rubric->run_nats), !isnan(d->run_nats), NULL);
+    out->weight_from =
+        origin_of(!isnan(own->weight), !isnan(rubric->weight), !isnan(d->weight), "built in");
+}
+
+/* What the record itself states. The line was checked when the manifest was opened. */
+static plumb__terms own_terms(const plumb__taxonomy *t, const json_t *obj)
+{
+    plumb__terms out = nothing_stated;
+    const json_t *depth = json_object_get(obj, "depth"), *budget = json_object_get(obj, "budget");
+    const json_t *weight = json_object_get(obj, "weight");
+    const json_t *step = json_object_get(budget, "step"), *run = json_object_get(budget, "run");
+    if (depth != NULL) out.profile = 0; /* any number: that there is one matters */
+    if (json_is_string(depth)) {
+        const char *name = json_string_value(depth);
+        out.depth_name = plumb__intern_find(&t->names, name, strlen(name));
+    }
+    if (weight != NULL) out.weight = json_number_value(weight);
+    if (step != NULL) out.step_nats = json_number_value(step);
+    if (run != NULL) out.run_nats = json_number_value(run);
+    return out;
+}
+
+/* The table keeps results only, so the line is read once more. */
+plumb_status plumb_manifest_explain(const plumb_manifest *m, uint32_t number,
+                                    plumb_explanation *out, plumb_error *err)
+{
+    const plumb__taxonomy *t = &m->taxonomy;
+    const plumb__terms *rubric = NULL;
+    json_t *obj = NULL;
+    size_t n;
+    PLUMB_TRY(check_number(m, number, err));
+    *out = (plumb_explanation){.size = sizeof *out, .version = 1};
+    const char *line = plumb_manifest_line(m, number, &n);
+    PLUMB_TRY(plumb__json_parse("record", line, n, &obj, err));
+    const char *name = json_string_value(json_object_get(obj, "rubric"));
+    const plumb_status status = plumb__rubric_find("record", t, name, &rubric, err);
+    if (status == PLUMB_OK) {
+        const plumb__terms own = own_terms(t, obj);
+        explain_terms(t, &own, rubric != NULL ? rubric : &nothing_stated, out);
+    }
+    json_decref(obj);
+    return status;
+}

@@ -1,0 +1,62 @@
+/* The record table: columns over the lines of a records file, found by id. Lean: about a hundred bytes a
+ * record besides its distinct strings; terms and annotator lists that repeat are kept once. */
+#ifndef PLUMB_MANIFEST_RECORDS_H
+#define PLUMB_MANIFEST_RECORDS_H
+
+#include "base/hash.h"
+#include "manifest/plumb_manifest.h"
+#include "manifest/taxonomy.h"
+
+#define PLUMB__RECORD_LINE_CAP ((size_t)16 << 20)
+#define PLUMB__RECORD_ID_CAP 256
+#define PLUMB__NO_CONTENT UINT64_MAX
+
+/* What one line says, checked; strings are borrowed from its JSON. NaN, NULL: not stated. */
+typedef struct plumb__fields {
+    const char *id, *text, *label, *rubric, *domain, *batch, *cohort, *source, *template_name,
+        *parent, *licence, *marking, *private_digest;
+    const json_t *annotators, *segments;
+    plumb__hash sha256;
+    uint64_t content_bytes; /* PLUMB__NO_CONTENT */
+    double quality;
+    plumb__terms terms;
+} plumb__fields;
+
+plumb_status plumb__fields_read(const char *what, const json_t *obj, plumb__taxonomy *taxonomy,
+                                plumb__fields *out, plumb_error *err) PLUMB_MUST_CHECK;
+
+/* Columns that few distinct combinations share; all members are compared as bytes. */
+typedef struct plumb__class {
+    uint32_t rubric, domain, source, template_name, licence, marking, profile, unused;
+    double weight, step_nats, run_nats;
+} plumb__class;
+
+typedef struct plumb__table {
+    uint32_t n;
+    plumb__intern ids;     /* record number = number of the id */
+    plumb__intern strings; /* everything else */
+    plumb__intern classes, annotator_sets;
+    uint64_t *line_start; /* n + 1 */
+    uint32_t *text, *label, *batch, *cohort, *parent, *class_of, *annotators_of;
+    double *quality;
+    plumb__hash *sha256;
+    uint64_t *content_bytes;
+    uint32_t *segment_start; /* n + 1, into segments */
+    plumb_segment *segments;
+    size_t segments_capacity;
+    const char **annotators;  /* of all distinct sets, one behind the other */
+    uint32_t *annotator_start; /* sets + 1 */
+} plumb__table;
+
+/* Checks the form of the file (LF, no CR, BOM or blank line) and counts its lines. */
+plumb_status plumb__lines_check(const char *what, const char *data, size_t n, uint64_t *lines,
+                                plumb_error *err) PLUMB_MUST_CHECK;
+/* Reads lines of a file that plumb__lines_check passed. Messages name the line, from 1. */
+plumb_status plumb__table_read(const char *what, const char *data, size_t n, uint64_t lines,
+                               plumb__taxonomy *taxonomy, plumb__table *out, plumb_error *err)
+    PLUMB_MUST_CHECK;
+void plumb__table_free(plumb__table *table);
+uint64_t plumb__table_memory(const plumb__table *table);
+plumb__class plumb__table_class(const plumb__table *table, uint32_t number);
+
+#endif

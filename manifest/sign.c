@@ -1,0 +1,240 @@
+/* Signing a records file. Order of writes: the old checkpoint goes first, then the envelope, then
+ * the new checkpoint; a crash in between leaves a valid manifest without a checkpoint, never a
+ * wrong one. */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "manifest/manifest_object.h"
+#include "manifest/names.h"
+#include "manifest/note.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define RECORDS_CAP ((size_t)64 << 30)
+#define TAXONOMY_CAP ((size_t)64 << 20)
+
+void plumb_sign_options_default(plumb_sign_options *options)
+{
+    *options = (plumb_sign_options){.size = sizeof *options, .version = 1, .manifest_version = 1};
+}
+
+typedef struct signing {
+    char envelope_path[PLUMB__PATH_BYTES], checkpoint_path[PLUMB__PATH_BYTES];
+    plumb__bytes records, old_text, payload;
+    json_t *taxonomy;
+    plumb__statement statement, old; /* old.root NULL: there was no envelope */
+    plumb__dsse envelope;
+} signing;
+
+static void signing_free(signing *s)
+{
+    plumb__dsse_free(&s->envelope);
+    plumb__statement_free(&s->old);
+    json_decref(s->taxonomy);
+    plumb__bytes_free(&s->records);
+    plumb__bytes_free(&s->old_text);
+    plumb__bytes_free(&s->payload);
+    plumb__free(s);
+}
+
+static plumb_status make_paths(const char *records_path, signing *s, plumb_error *err)
+{
+    const size_t n = strlen(records_path);
+    if (n <= 6 || strcmp(records_path + n - 6, ".jsonl") != 0) {
+        return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: a records file is named NAME.jsonl",
+                           records_path);
+    }
+    if (n + 16 > PLUMB__PATH_BYTES) {
+        return plumb__fail(err, PLUMB_ERR_LIMIT, "%s: the path is too long", records_path);
+    }
+    memcpy(s->envelope_path, records_path, n - 6);
+    strcpy(s->envelope_path + n - 6, ".plumb.json");
+    memcpy(s->checkpoint_path, records_path, n - 6);
+    strcpy(s->checkpoint_path + n - 6, ".checkpoint");
+    return PLUMB_OK;
+}
+
+static plumb_status check_options(const plumb_sign_options *o, plumb_error *err)
+{
+    if (o->size != sizeof *o || o->version != 1) {
+        return plumb__fail(err, PLUMB_ERR_VERSION, "plumb_sign_options of unknown size or version");
+    }
+    PLUMB_TRY(plumb__name_check("manifest", "vendor", o->vendor, err));
+    PLUMB_TRY(plumb__name_check("manifest", "dataset", o->dataset, err));
+    if (o->manifest_version < 1 || o->manifest_version > INT64_MAX) {
+        return plumb__fail(err, PLUMB_ERR_ARGUMENT, "a manifest's version must be 1 or more");
+    }
+    if (o->audience != NULL && !plumb__text_is_plain(o->audience, strlen(o->audience), 255)) {
+        return plumb__fail(err, PLUMB_ERR_ARGUMENT,
+                           "an audience must have 1 to 255 bytes without control characters");
+    }
+    return PLUMB_OK;
+}
+
+static plumb_status read_taxonomy(const char *path, json_t **out, plumb_error *err)
+{
+    plumb__bytes text = {0};
+    if (path == NULL) return PLUMB_OK;
+    plumb_status status = plumb__file_read(path, TAXONOMY_CAP, &text, err);
+    if (status == PLUMB_OK) status = plumb__json_parse(path, text.data, text.size, out, err);
+    plumb__bytes_free(&text);
+    return status;
+}
+
+/* What opening would refuse must not be signed: the same reader goes over every line. */
+static plumb_status check_records(const char *path, const char *taxonomy_path, signing *s,
+                                  plumb_error *err)
+{
+    plumb__taxonomy taxonomy;
+    plumb__table table;
+    uint64_t lines = 0;
+    const char *data = (const char *)s->records.data;
+    PLUMB_TRY(plumb__lines_check(path, data, s->records.size, &lines, err));
+    PLUMB_TRY(plumb__taxonomy_read(taxonomy_path, s->taxonomy, &taxonomy, err));
+    const plumb_status status =
+        plumb__table_read(path, data, s->records.size, lines, &taxonomy, &table, err);
+    if (status == PLUMB_OK) {
+        plumb__table_free(&table);
+        plumb__records_identify(data, s->records.size, lines, &s->statement.records);
+    }
+    plumb__taxonomy_free(&taxonomy);
+    return status;
+}
+
+static void fill_statement(const char *records_path, const plumb_sign_options *o, signing *s)
+{
+    const char *slash = strrchr(records_path, '/');
+    s->statement.subject = slash != NULL ? slash + 1 : records_path;
+    s->statement.vendor = o->vendor;
+    s->statement.dataset = o->dataset;
+    s->statement.audience = o->audience;
+    s->statement.version = o->manifest_version;
+    s->statement.issued_s = o->issued_s != 0 ? o->issued_s : plumb__wall_s();
+    s->statement.expires_s = o->expires_s;
+    s->statement.taxonomy = s->taxonomy;
+}
+
+/* The envelope that is there already, if there is one. */
+static plumb_status read_old(signing *s, plumb_error *err)
+{
+    if (!plumb__path_exists(s->envelope_path)) return PLUMB_OK;
+    PLUMB_TRY(plumb__manifest_envelope_read(s->envelope_path, &s->old_text, &s->envelope, err));
+    return plumb__statement_parse(s->envelope_path, s->envelope.payload.data,
+                                  s->envelope.payload.size, &s->old, err);
+}
+
+/* A second signer at another time says the same thing: then the first one's time of issue stands,
+ * and so does what the first one superseded. */
+static plumb_status same_statement(const plumb_sign_options *o, signing *s, bool *same,
+                                   plumb_error *err)
+{
+    plumb__statement as_old = s->statement;
+    plumb__bytes text = {0};
+    if (o->issued_s == 0) as_old.issued_s = s->old.issued_s;
+    as_old.supersedes_version = s->old.supersedes_version;
+    as_old.supersedes_root = s->old.supersedes_root;
+    const plumb_status status = plumb__statement_dump(&as_old, &text, err);
+    *same = status == PLUMB_OK && text.size == s->envelope.payload.size &&
+            memcmp(text.data, s->envelope.payload.data, text.size) == 0;
+    plumb__bytes_free(&text);
+    return status;
+}
+
+static plumb_status check_succession(signing *s, plumb_error *err)
+{
+    const plumb__statement *now = &s->statement, *old = &s->old;
+    if (strcmp(old->vendor, now->vendor) != 0 || strcmp(old->dataset, now->dataset) != 0) {
+        return plumb__fail(err, PLUMB_ERR_EXISTS,
+                           "%s: is the manifest of %s/%s; sign %s/%s under another file name",
+                           s->envelope_path, old->vendor, old->dataset, now->vendor, now->dataset);
+    }
+    if (now->version <= old->version) {
+        return plumb__fail(err, PLUMB_ERR_EXISTS,
+                           "%s: holds another statement of version %" PRIu64
+                           "; sign this one as version %" PRIu64 " or above",
+                           s->envelope_path, old->version, old->version + 1);
+    }
+    return PLUMB_OK;
+}
+
+/* Sets the envelope's payload: the old one when this is one more signature of it, else a new one.
+ */
+static plumb_status choose_payload(const plumb_sign_options *o, signing *s, bool *replaces,
+                                   plumb_error *err)
+{
+    bool same = false;
+    *replaces = true;
+    PLUMB_TRY(read_old(s, err));
+    if (s->old.root != NULL) {
+        PLUMB_TRY(same_statement(o, s, &same, err));
+        if (same) {
+            *replaces = false;
+            return PLUMB_OK;
+        }
+        PLUMB_TRY(check_succession(s, err));
+        s->statement.supersedes_version = s->old.version;
+        s->statement.supersedes_root = s->old.records.root;
+        plumb__dsse_free(&s->envelope);
+    }
+    strcpy(s->envelope.payload_type, PLUMB__PAYLOAD_TYPE_INTOTO);
+    return plumb__statement_dump(&s->statement, &s->envelope.payload, err);
+}
+
+static plumb_status write_envelope(signing *s, const plumb_secret_key *key, plumb_error *err)
+{
+    plumb__bytes text = {0};
+    plumb_status status = plumb__dsse_sign(&s->envelope, key, err);
+    if (status == PLUMB_OK) status = plumb__dsse_dump(&s->envelope, &text, err);
+    plumb__bytes_append_text(&text, "\n");
+    if (status == PLUMB_OK) status = plumb__bytes_check(&text, err);
+    if (status == PLUMB_OK) {
+        status = plumb__file_write_atomic(s->envelope_path, text.data, text.size, 0644, err);
+    }
+    plumb__bytes_free(&text);
+    return status;
+}
+
+static plumb_status write_checkpoint(signing *s, const plumb_secret_key *key, plumb_error *err)
+{
+    plumb__checkpoint checkpoint = {.size = s->statement.records.count,
+                                    .root = s->statement.records.root};
+    plumb__bytes text = {0};
+    plumb__statement_origin(&s->statement, checkpoint.origin);
+    plumb_status status = plumb__note_sign(&checkpoint, checkpoint.origin, key, &text, err);
+    if (status == PLUMB_OK) {
+        status = plumb__file_write_atomic(s->checkpoint_path, text.data, text.size, 0644, err);
+    }
+    plumb__bytes_free(&text);
+    return status;
+}
+
+static plumb_status sign_all(const char *records_path, const plumb_secret_key *key,
+                             const plumb_sign_options *o, signing *s, plumb_error *err)
+{
+    bool replaces = false;
+    PLUMB_TRY(make_paths(records_path, s, err));
+    PLUMB_TRY(plumb__file_read(records_path, RECORDS_CAP, &s->records, err));
+    PLUMB_TRY(read_taxonomy(o->taxonomy_path, &s->taxonomy, err));
+    PLUMB_TRY(check_records(records_path, o->taxonomy_path, s, err));
+    fill_statement(records_path, o, s);
+    PLUMB_TRY(choose_payload(o, s, &replaces, err));
+    if (replaces && plumb__path_exists(s->checkpoint_path)) {
+        PLUMB_TRY(plumb__file_unlink(s->checkpoint_path, err));
+    }
+    PLUMB_TRY(write_envelope(s, key, err));
+    if (!replaces && plumb__path_exists(s->checkpoint_path)) return PLUMB_OK;
+    return write_checkpoint(s, key, err);
+}
+
+plumb_status plumb_manifest_sign(const char *records_path, const plumb_secret_key *key,
+                                 const plumb_sign_options *options, plumb_error *err)
+{
+    signing *s = NULL;
+    PLUMB_TRY(plumb__crypto_init(err));
+    PLUMB_TRY(check_options(options, err));
+    PLUMB_TRY(plumb__alloc(&s, 1, sizeof *s, "manifest", err));
+    const plumb_status status = sign_all(records_path, key, options, s, err);
+    signing_free(s);
+    return status;
+}
