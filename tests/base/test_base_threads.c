@@ -23,6 +23,17 @@
 
 #define MAX_TASKS 4096u
 
+#if defined(__SANITIZE_THREAD__)
+#define THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define THREAD_SANITIZER 1
+#endif
+#endif
+#ifndef THREAD_SANITIZER
+#define THREAD_SANITIZER 0
+#endif
+
 static void set_threads(unsigned threads)
 {
     plumb_error err;
@@ -155,6 +166,10 @@ static void a_second_caller_does_its_own_work(void **state)
 static void a_child_after_fork_goes_on(void **state)
 {
     (void)state;
+    if (THREAD_SANITIZER) {
+        print_message("skipped: the thread sanitizer cannot start threads after fork\n");
+        skip();
+    }
     set_threads(3);
     check_region(100);
     const pid_t child = fork();
