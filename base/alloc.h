@@ -1,4 +1,5 @@
-/* Allocation with overflow checks. All memory is freed with plumb__free (freeing NULL is harmless). */
+/* Allocation with overflow checks. All memory is freed with plumb__free (freeing NULL is harmless).
+ */
 #ifndef PLUMB_BASE_ALLOC_H
 #define PLUMB_BASE_ALLOC_H
 
@@ -18,7 +19,8 @@ void plumb__free(void *pointer);
 
 /* A copy of a string / of n bytes plus a terminating NUL. */
 plumb_status plumb__strdup(char **out, const char *text, plumb_error *err) PLUMB_MUST_CHECK;
-plumb_status plumb__memdup(char **out, const void *bytes, size_t n, plumb_error *err) PLUMB_MUST_CHECK;
+plumb_status plumb__memdup(char **out, const void *bytes, size_t n,
+                           plumb_error *err) PLUMB_MUST_CHECK;
 
 /* Lets a test make the nth allocation from now fail (0: never). Not thread safe. */
 void plumb__alloc_fail_after(long n);

@@ -196,7 +196,8 @@ void plumb__bytes_f64s(plumb__bytes *b, const double *v, size_t n)
 plumb_status plumb__bytes_check(const plumb__bytes *b, plumb_error *err)
 {
     if (!b->failed) return PLUMB_OK;
-    return plumb__fail(err, PLUMB_ERR_NO_MEMORY, "no memory for a buffer beyond %zu bytes", b->size);
+    return plumb__fail(err, PLUMB_ERR_NO_MEMORY, "no memory for a buffer beyond %zu bytes",
+                       b->size);
 }
 
 void plumb__bytes_clear(plumb__bytes *b)

@@ -84,14 +84,13 @@ bool plumb__time_parse(const char *text, int64_t *unix_s)
     if (!digits(text, 4, &year) || text[4] != '-' || !digits(text + 5, 2, &month) ||
         text[7] != '-' || !digits(text + 8, 2, &day))
         return false;
-    if (length == 20 &&
-        (text[10] != 'T' || !digits(text + 11, 2, &hour) || text[13] != ':' ||
-         !digits(text + 14, 2, &minute) || text[16] != ':' || !digits(text + 17, 2, &second) ||
-         text[19] != 'Z'))
+    if (length == 20 && (text[10] != 'T' || !digits(text + 11, 2, &hour) || text[13] != ':' ||
+                         !digits(text + 14, 2, &minute) || text[16] != ':' ||
+                         !digits(text + 17, 2, &second) || text[19] != 'Z'))
         return false;
     if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month)) return false;
     if (hour > 23 || minute > 59 || second > 59) return false;
-    *unix_s = days_from_civil(year, month, day) * SECONDS_PER_DAY +
-              (int64_t)hour * 3600 + (int64_t)minute * 60 + second;
+    *unix_s = days_from_civil(year, month, day) * SECONDS_PER_DAY + (int64_t)hour * 3600 +
+              (int64_t)minute * 60 + second;
     return true;
 }

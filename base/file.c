@@ -216,8 +216,8 @@ static plumb_status write_whole(const char *path, const void *data, size_t n, mo
         return plumb__fail(err, PLUMB_ERR_LIMIT, "path too long (over %d bytes): %.200s…",
                            PLUMB__PATH_BYTES - 5, path);
     PLUMB_TRY(write_temporary(temporary, data, n, mode, err));
-    const plumb_status status = replace ? plumb__file_rename(temporary, path, err)
-                                        : rename_to_new(temporary, path, err);
+    const plumb_status status =
+        replace ? plumb__file_rename(temporary, path, err) : rename_to_new(temporary, path, err);
     if (status != PLUMB_OK) {
         (void)unlink(temporary);
         return status;
@@ -234,7 +234,8 @@ plumb_status plumb__file_write_atomic(const char *path, const void *data, size_t
 plumb_status plumb__file_create(const char *path, const void *data, size_t n, mode_t mode,
                                 plumb_error *err)
 {
-    /* Early, so that the usual mistake leaves even an unrelated PATH.tmp alone; the rename decides. */
+    /* Early, so that the usual mistake leaves even an unrelated PATH.tmp alone; the rename decides.
+     */
     if (plumb__path_exists(path))
         return plumb__fail(err, PLUMB_ERR_EXISTS, "%s exists already and is not overwritten", path);
     return write_whole(path, data, n, mode, false, err);

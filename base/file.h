@@ -9,11 +9,11 @@
 #define PLUMB__PATH_BYTES 4096
 
 /* "dir/name" into out[PLUMB__PATH_BYTES]; PLUMB_ERR_LIMIT when too long. */
-plumb_status plumb__path_join(char *out, const char *dir, const char *name, plumb_error *err)
-    PLUMB_MUST_CHECK;
+plumb_status plumb__path_join(char *out, const char *dir, const char *name,
+                              plumb_error *err) PLUMB_MUST_CHECK;
 
-/* Appends the whole regular file to *out, at most cap_bytes (more: PLUMB_ERR_LIMIT). After a failure
- * *out is as before. The second form follows no symbolic link in the last component. */
+/* Appends the whole regular file to *out, at most cap_bytes (more: PLUMB_ERR_LIMIT). After a
+ * failure *out is as before. The second form follows no symbolic link in the last component. */
 plumb_status plumb__file_read(const char *path, size_t cap_bytes, plumb__bytes *out,
                               plumb_error *err) PLUMB_MUST_CHECK;
 plumb_status plumb__file_read_nofollow(const char *path, size_t cap_bytes, plumb__bytes *out,
@@ -47,14 +47,16 @@ plumb_status plumb__fd_sync(int fd, const char *path, plumb_error *err) PLUMB_MU
 plumb_status plumb__fd_datasync(int fd, const char *path, plumb_error *err) PLUMB_MUST_CHECK;
 plumb_status plumb__dir_sync(const char *path, plumb_error *err) PLUMB_MUST_CHECK;
 plumb_status plumb__dir_create(const char *path, mode_t mode, plumb_error *err) PLUMB_MUST_CHECK;
-plumb_status plumb__file_rename(const char *from, const char *to, plumb_error *err) PLUMB_MUST_CHECK;
+plumb_status plumb__file_rename(const char *from, const char *to,
+                                plumb_error *err) PLUMB_MUST_CHECK;
 plumb_status plumb__file_unlink(const char *path, plumb_error *err) PLUMB_MUST_CHECK;
 bool plumb__path_exists(const char *path);
-plumb_status plumb__file_size(const char *path, uint64_t *size_bytes, plumb_error *err)
-    PLUMB_MUST_CHECK;
+plumb_status plumb__file_size(const char *path, uint64_t *size_bytes,
+                              plumb_error *err) PLUMB_MUST_CHECK;
 
 /* Calls visit(relative path, ctx) for every non-directory below dir, sorted by path bytes.
- * A symbolic link, socket, fifo or device is PLUMB_ERR_FORMAT. At most max_files (PLUMB_ERR_LIMIT). */
+ * A symbolic link, socket, fifo or device is PLUMB_ERR_FORMAT. At most max_files (PLUMB_ERR_LIMIT).
+ */
 typedef plumb_status plumb__visit_fn(const char *relative, uint64_t size_bytes, void *ctx,
                                      plumb_error *err);
 plumb_status plumb__dir_walk(const char *dir, size_t max_files, plumb__visit_fn *visit, void *ctx,

@@ -6,10 +6,10 @@
 #include <math.h>
 #include <string.h>
 
-#define NORM16_FIELD_SHIFT 44 /* 52 - 8 mantissa bits */
+#define NORM16_FIELD_SHIFT 44     /* 52 - 8 mantissa bits */
 #define NORM16_REBIAS (960u << 8) /* (1023 - 63) in the exponent's place */
-#define F16_FIELD_SHIFT 42 /* 52 - 10 */
-#define F16_REBIAS (1008u << 10) /* 1023 - 15 */
+#define F16_FIELD_SHIFT 42        /* 52 - 10 */
+#define F16_REBIAS (1008u << 10)  /* 1023 - 15 */
 
 static uint64_t bits_of(double value)
 {
@@ -47,8 +47,7 @@ double plumb__norm16_value(uint16_t bits)
     const uint32_t field = bits & 0x7fffu;
     const double sign = bits & 0x8000u ? -1.0 : 1.0;
     if (field > PLUMB__NORM16_MAX) return field == 0x7f00u ? sign * INFINITY : NAN;
-    const double normal =
-        double_of((uint64_t)(field + NORM16_REBIAS) << NORM16_FIELD_SHIFT);
+    const double normal = double_of((uint64_t)(field + NORM16_REBIAS) << NORM16_FIELD_SHIFT);
     /* With exponent 0 that reads (1 + m/256) 2^-63; a subnormal is m/256 2^-62. */
     return sign * (field < 0x100u ? 2 * (normal - 0x1p-63) : normal);
 }
@@ -58,8 +57,7 @@ uint16_t plumb__f16_round_down(double value)
     /* NaN and negative become 0: a mask or clip that is not a number lets nothing through. */
     if (!(value > 0)) return 0;
     if (value >= 65504.0) return 0x7bffu;
-    if (value >= 0x1p-14)
-        return (uint16_t)((bits_of(value) >> F16_FIELD_SHIFT) - F16_REBIAS);
+    if (value >= 0x1p-14) return (uint16_t)((bits_of(value) >> F16_FIELD_SHIFT) - F16_REBIAS);
     return (uint16_t)(uint32_t)(value * 0x1p24);
 }
 

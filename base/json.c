@@ -203,8 +203,8 @@ plumb_status plumb__json_only(const char *what, const json_t *obj, const char *c
         char list[512] = "";
         size_t used = 0;
         for (const char *const *name = allowed; *name && used < sizeof list; name++)
-            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "",
-                                     *name);
+            used +=
+                (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", *name);
         return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: unknown field \"%.80s\" (allowed: %s)", what,
                            key, list);
     }

@@ -14,8 +14,8 @@ plumb_status plumb__json_parse(const char *what, const void *data, size_t n, jso
  * JSON_REAL_PRECISION(17): keys sorted by bytes, no white space, UTF-8 as it is ('/' not escaped),
  * reals as %.17g with ".0" where that reads as an integer (0.1 is 0.10000000000000001): every
  * double comes back as it was. Appends. */
-plumb_status plumb__json_dump(const json_t *value, plumb__bytes *out, plumb_error *err)
-    PLUMB_MUST_CHECK;
+plumb_status plumb__json_dump(const json_t *value, plumb__bytes *out,
+                              plumb_error *err) PLUMB_MUST_CHECK;
 
 /* Typed fields of an object. Missing with `required` false leaves *out untouched. Messages read
  * "WHAT: field "NAME" must be a number, found a string". Strings are borrowed from obj. */
@@ -29,8 +29,8 @@ plumb_status plumb__json_bool(const char *what, const json_t *obj, const char *n
                               bool *out, plumb_error *err) PLUMB_MUST_CHECK;
 /* *out borrowed; NULL when missing and not required. */
 plumb_status plumb__json_object(const char *what, const json_t *obj, const char *name,
-                                bool required, const json_t **out, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                                bool required, const json_t **out,
+                                plumb_error *err) PLUMB_MUST_CHECK;
 plumb_status plumb__json_array(const char *what, const json_t *obj, const char *name, bool required,
                                const json_t **out, plumb_error *err) PLUMB_MUST_CHECK;
 /* Fails on the first key of obj that is not in the NULL-ended list, naming it and the list. */

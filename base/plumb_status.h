@@ -47,13 +47,13 @@ typedef enum plumb_status {
     PLUMB_ERR_TRUNCATED = 301, /* a file that ends too early */
     PLUMB_ERR_CORRUPT = 302,   /* a checksum or chain that does not hold */
 
-    PLUMB_ERR_TRUST = 400,   /* signer unknown, below threshold, wrong role */
+    PLUMB_ERR_TRUST = 400, /* signer unknown, below threshold, wrong role */
     PLUMB_ERR_SIGNATURE = 401,
     PLUMB_ERR_EXPIRED = 402,
-    PLUMB_ERR_DIGEST = 403,  /* content is not what was signed */
-    PLUMB_ERR_KEY = 404,     /* wrong passphrase, malformed key */
+    PLUMB_ERR_DIGEST = 403, /* content is not what was signed */
+    PLUMB_ERR_KEY = 404,    /* wrong passphrase, malformed key */
 
-    PLUMB_ERR_POLICY = 500,  /* a record or setting that the policy does not allow */
+    PLUMB_ERR_POLICY = 500,   /* a record or setting that the policy does not allow */
     PLUMB_ERR_MISMATCH = 501, /* the record contradicts itself: mask, limit, ledger */
 
     PLUMB_ERR_DEVICE = 600,

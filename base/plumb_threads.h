@@ -2,9 +2,10 @@
  * fight for the cores. Waits block; before that they look for 20 microseconds at most, about what a
  * wake-up costs.
  *
- * Thread safety: one thread at a time has the pool (the training thread). A call from inside a task,
- * or from a second thread while a call is under way, runs its tasks in place. Signals stay with the
- * caller's threads. After fork() the child starts workers of its own when it needs them. */
+ * Thread safety: one thread at a time has the pool (the training thread). A call from inside a
+ * task, or from a second thread while a call is under way, runs its tasks in place. Signals stay
+ * with the caller's threads. After fork() the child starts workers of its own when it needs them.
+ */
 #ifndef PLUMB_THREADS_H
 #define PLUMB_THREADS_H
 

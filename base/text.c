@@ -50,8 +50,7 @@ void plumb__base64_append(plumb__bytes *out, const void *data, size_t n)
     }
 }
 
-plumb_status plumb__base64_decode(const char *text, size_t len, plumb__bytes *out,
-                                  plumb_error *err)
+plumb_status plumb__base64_decode(const char *text, size_t len, plumb__bytes *out, plumb_error *err)
 {
     PLUMB_TRY(plumb__bytes_check(out, err));
     const size_t room = len / 4 * 3 + 3;

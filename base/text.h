@@ -19,8 +19,9 @@ plumb_status plumb__base64_decode(const char *text, size_t len, plumb__bytes *ou
  * *bad_at gets the offset of the first bad byte when given. */
 bool plumb__utf8_valid(const void *data, size_t n, size_t *bad_at);
 
-/* Replaces control characters (C0, DEL, and C1 in UTF-8) and what is not UTF-8 by '?', in place, and
- * cuts an unfinished sequence off the end: text from a file must not drive the reader's terminal. */
+/* Replaces control characters (C0, DEL, and C1 in UTF-8) and what is not UTF-8 by '?', in place,
+ * and cuts an unfinished sequence off the end: text from a file must not drive the reader's
+ * terminal. */
 void plumb__text_sanitize(char *text);
 
 /* Glob of layer names: '*' any run, '?' any one; no classes, no escapes. */

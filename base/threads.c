@@ -12,16 +12,18 @@
  *     an old epoch or no task left, and goes back to sleep. So a busy machine costs no region its
  *     slowest wake-up, and a child after fork (which has no workers) still finishes its regions.
  * T4. A thread sleeps on a futex only after it announced itself (`sleepers`, `caller_sleeps`) and
- *     looked again, both sequentially consistent: either it sees the news or the other side sees it.
+ *     looked again, both sequentially consistent: either it sees the news or the other side
+ *     sees it.
  *
- * A waiting thread looks for SPIN_NS before it sleeps: about what a wake-up costs, so that the worst
- * case is twice the best one, and short beside any time slice, so that on a small machine the core
- * soon belongs to others. Measured on a 2-core virtual machine (a wake-up there takes 25 us), with
- * regions of 10-400 us whose two halves differ by up to 5 % and gaps of up to 8 us between them:
- * extra time 27 % with 3 us, 20 % with 5 us, 7 % with 10 us, 2.7 % with 20 us, 2.4 % with 50 us. */
-#include "base/plumb_threads.h"
+ * A waiting thread looks for SPIN_NS before it sleeps: about what a wake-up costs, so that the
+ * worst case is twice the best one, and short beside any time slice, so that on a small machine the
+ * core soon belongs to others. Measured on a 2-core virtual machine (a wake-up there takes 25 us),
+ * with regions of 10-400 us whose two halves differ by up to 5 % and gaps of up to 8 us between
+ * them: extra time 27 % with 3 us, 20 % with 5 us, 7 % with 10 us, 2.7 % with 20 us, 2.4 % with
+ * 50 us. */
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/plumb_threads.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -90,7 +90,7 @@ static void system_errors_have_their_status(void **state)
         int code;
         plumb_status status;
     } map[] = {
-        {ENOSPC, PLUMB_ERR_NO_SPACE}, {EDQUOT, PLUMB_ERR_NO_SPACE}, {ENOENT, PLUMB_ERR_NOT_FOUND},
+        {ENOSPC, PLUMB_ERR_NO_SPACE}, {EDQUOT, PLUMB_ERR_NO_SPACE},  {ENOENT, PLUMB_ERR_NOT_FOUND},
         {EEXIST, PLUMB_ERR_EXISTS},   {ENOMEM, PLUMB_ERR_NO_MEMORY}, {EIO, PLUMB_ERR_IO},
         {EACCES, PLUMB_ERR_IO},
     };
@@ -146,7 +146,8 @@ static void allocation_is_zeroed_aligned_and_checked(void **state)
     assert_int_equal(plumb__alloc(&p, SIZE_MAX / 4, 8, "a table", &err), PLUMB_ERR_NO_MEMORY);
     assert_null(p);
     char expected[128];
-    (void)snprintf(expected, sizeof expected, "no memory for a table (%zu x 8 bytes)", SIZE_MAX / 4);
+    (void)snprintf(expected, sizeof expected, "no memory for a table (%zu x 8 bytes)",
+                   SIZE_MAX / 4);
     assert_string_equal(err.message, expected);
     assert_int_equal(plumb__alloc(&p, SIZE_MAX - 10, 1, "a table", NULL), PLUMB_ERR_NO_MEMORY);
     assert_null(p);
@@ -212,7 +213,7 @@ static void stores_are_little_endian(void **state)
     plumb__bytes_u64(&b, 0x0f0e0d0c0b0a0908);
     plumb__bytes_f32(&b, 1.0f);
     plumb__bytes_f64(&b, -2.0);
-    static const uint8_t golden[] = {1, 2, 3, 4,  5,    6,    7, 8, 9, 10, 11, 12, 13,   14,
+    static const uint8_t golden[] = {1,  2, 3, 4,    5,    6, 7, 8, 9, 10, 11, 12, 13,  14,
                                      15, 0, 0, 0x80, 0x3f, 0, 0, 0, 0, 0,  0,  0,  0xc0};
     assert_int_equal(plumb__bytes_check(&b, NULL), PLUMB_OK);
     assert_int_equal(b.size, sizeof golden);

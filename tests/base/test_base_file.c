@@ -1,7 +1,7 @@
-/* Aim: a file is there whole or not at all, nothing is left behind, hostile names and kinds of files
- * are refused, every message names the path.
- * Method: a scratch directory per test; real failures (a full device, a file-size limit, a full
- * tmpfs where mounting is permitted, a directory without permission); exact texts. */
+/* Aim: a file is there whole or not at all, nothing is left behind, hostile names and kinds of
+ * files are refused, every message names the path. Method: a scratch directory per test; real
+ * failures (a full device, a file-size limit, a full tmpfs where mounting is permitted, a directory
+ * without permission); exact texts. */
 #include "base/alloc.h"
 #include "base/file.h"
 
@@ -239,7 +239,8 @@ static int write_on_full_disk(void)
     if (plumb__file_write_atomic(at("f"), data, sizeof data, 0644, &err) != PLUMB_ERR_NO_SPACE)
         return 2;
     char wanted[200];
-    (void)snprintf(wanted, sizeof wanted, "cannot write %s/f.tmp: No space left on device", scratch);
+    (void)snprintf(wanted, sizeof wanted, "cannot write %s/f.tmp: No space left on device",
+                   scratch);
     if (strcmp(err.message, wanted) != 0) return 3;
     plumb__bytes b = {0};
     if (plumb__file_read(at("f"), 10, &b, &err) != PLUMB_OK || b.size != 5) return 4;

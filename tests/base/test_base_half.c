@@ -1,7 +1,8 @@
 /* Aim: the 16-bit forms of the record are exact and round the stated way, for every case.
  * Method: an independent definition (ldexp from the fields) gives the value of each of the 65,536
- * patterns; rounding is checked against a binary search in the sorted finite values: at every value,
- * one step of a double below and above it, and at random doubles of every magnitude (seed printed). */
+ * patterns; rounding is checked against a binary search in the sorted finite values: at every
+ * value, one step of a double below and above it, and at random doubles of every magnitude (seed
+ * printed). */
 #include "base/half.h"
 #include "base/plumb_random.h"
 
@@ -45,7 +46,8 @@ static void every_pattern_has_its_value(void **state)
 {
     (void)state;
     for (uint32_t bits = 0; bits <= UINT16_MAX; bits++) {
-        assert_true(same(plumb__norm16_value((uint16_t)bits), define_value(&norm16, (uint16_t)bits)));
+        assert_true(
+            same(plumb__norm16_value((uint16_t)bits), define_value(&norm16, (uint16_t)bits)));
         assert_true(same(plumb__f16_value((uint16_t)bits), define_value(&f16, (uint16_t)bits)));
     }
 }
@@ -148,7 +150,8 @@ static void check_float_up(double value)
     const float up = plumb__float_round_up(value);
     if (!((double)up >= value)) fail_msg("%a became %a, which is below it", value, (double)up);
     const float below = nextafterf(up, -INFINITY);
-    if ((double)below >= value) fail_msg("%a became %a, but %a serves", value, (double)up, (double)below);
+    if ((double)below >= value)
+        fail_msg("%a became %a, but %a serves", value, (double)up, (double)below);
 }
 
 static void floats_round_up(void **state)

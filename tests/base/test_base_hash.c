@@ -146,10 +146,10 @@ static void secrets_have_a_place(void **state)
     plumb__secret_free(secret);
     plumb__secret_free(NULL);
     plumb_error err;
-    assert_int_equal(plumb__secret_alloc(&secret, SIZE_MAX - 1, "a key", &err), PLUMB_ERR_NO_MEMORY);
+    assert_int_equal(plumb__secret_alloc(&secret, SIZE_MAX - 1, "a key", &err),
+                     PLUMB_ERR_NO_MEMORY);
     assert_null(secret);
-    assert_string_equal(err.message,
-                        "no protected memory for a key (18446744073709551614 bytes)");
+    assert_string_equal(err.message, "no protected memory for a key (18446744073709551614 bytes)");
 }
 
 int main(void)

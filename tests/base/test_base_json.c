@@ -1,6 +1,6 @@
-/* Aim: only well-formed, unambiguous JSON gets in, with exact messages; the canonical form is fixed.
- * Method: tables of good and bad texts; golden dumps; doubles of every magnitude there and back
- * (seed printed); random damage to a good document must never do worse than be refused. */
+/* Aim: only well-formed, unambiguous JSON gets in, with exact messages; the canonical form is
+ * fixed. Method: tables of good and bad texts; golden dumps; doubles of every magnitude there and
+ * back (seed printed); random damage to a good document must never do worse than be refused. */
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/plumb_random.h"
@@ -29,9 +29,17 @@ static json_t *parse_good(const char *text)
 static void good_texts_are_read(void **state)
 {
     (void)state;
-    const char *const good[] = {"{}", "[]", "1", "\"x\"", "null", "true", " [1, 2.5e-3 ,-0]\n",
+    const char *const good[] = {"{}",
+                                "[]",
+                                "1",
+                                "\"x\"",
+                                "null",
+                                "true",
+                                " [1, 2.5e-3 ,-0]\n",
                                 "{\"a\":{\"b\":[]},\"c\":\"\\ud83d\\ude00\\n\"}",
-                                "9223372036854775807", "-9223372036854775808", "1e-400"};
+                                "9223372036854775807",
+                                "-9223372036854775808",
+                                "1e-400"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         json_decref(parse_good(good[i]));
 }
@@ -137,7 +145,8 @@ static void the_canonical_form_is_fixed(void **state)
 {
     (void)state;
     static const char *const golden[][2] = {
-        {"{ \"b\" : 1, \"a\" : [ true , null ], \"B\":{} }", "{\"B\":{},\"a\":[true,null],\"b\":1}"},
+        {"{ \"b\" : 1, \"a\" : [ true , null ], \"B\":{} }",
+         "{\"B\":{},\"a\":[true,null],\"b\":1}"},
         {"[0.1, 1.0, 1e3, 100, -0.0, 1e300, 2.5e-7]",
          "[0.10000000000000001,1.0,1000.0,100,-0.0,1.0000000000000001e300,2.4999999999999999e-7]"},
         {"\"\\u00e9\\/\\u0007\\ud83d\\ude00\"", "\"\xc3\xa9/\\u0007\xf0\x9f\x98\x80\""},
@@ -197,8 +206,7 @@ static void damage_never_does_worse_than_a_refusal(void **state)
         if (words[2] & 1) text[words[3] % (sizeof document - 1)] = (char)(words[1] >> 8);
         json_t *value = NULL;
         plumb_error err;
-        const plumb_status status =
-            plumb__json_parse("t", text, sizeof document - 1, &value, &err);
+        const plumb_status status = plumb__json_parse("t", text, sizeof document - 1, &value, &err);
         assert_true((status == PLUMB_OK) == (value != NULL));
         if (!value) continue;
         plumb__bytes once = {0}, twice = {0};
@@ -229,7 +237,8 @@ static void memory_failures_are_told(void **state)
 static void fields_have_types(void **state)
 {
     (void)state;
-    json_t *obj = parse_good("{\"s\":\"x\",\"i\":5,\"r\":0.5,\"t\":true,\"o\":{},\"a\":[],\"n\":null}");
+    json_t *obj =
+        parse_good("{\"s\":\"x\",\"i\":5,\"r\":0.5,\"t\":true,\"o\":{},\"a\":[],\"n\":null}");
     const char *s = NULL;
     double r = -1;
     int64_t i = -1;
@@ -262,7 +271,8 @@ static void fields_have_types(void **state)
 static void wrong_fields_are_named(void **state)
 {
     (void)state;
-    json_t *obj = parse_good("{\"s\":\"x\",\"i\":5,\"r\":0.5,\"t\":true,\"o\":{},\"a\":[],\"n\":null}");
+    json_t *obj =
+        parse_good("{\"s\":\"x\",\"i\":5,\"r\":0.5,\"t\":true,\"o\":{},\"a\":[],\"n\":null}");
     const char *s;
     double r;
     int64_t i;

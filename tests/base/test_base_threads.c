@@ -1,7 +1,8 @@
 /* Aim: every task runs exactly once, whatever the counts, nesting, resizing, forking or contention;
  * the pool sleeps when idle. Also the program that runs under the thread sanitizer.
  * Method: tasks write to cells of their own without locks, so that a task run twice, left out, or
- * not visible after the call is seen (and a missing happens-before is reported by the sanitizer). */
+ * not visible after the call is seen (and a missing happens-before is reported by the sanitizer).
+ */
 #include "base/clock.h"
 #include "base/plumb_random.h"
 #include "base/plumb_threads.h"
@@ -236,7 +237,7 @@ static void waiting_blocks(void **state)
     check_region(100);
     const double before = cpu_seconds();
     const struct timespec pause = {0, 200000000};
-    (void)nanosleep(&pause, NULL);    /* workers idle for 200 ms */
+    (void)nanosleep(&pause, NULL);       /* workers idle for 200 ms */
     plumb_parallel(4, sleep_task, NULL); /* everyone waits for one task of 100 ms */
     const double used = cpu_seconds() - before;
     /* A pool that spins would use 0.9 s here. */

@@ -11,16 +11,21 @@ sources() {
         \( -name '*.c' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' \) 2>/dev/null | sort
 }
 
+folders=' base manifest kernels provenance runtime cli examples tests benchmarks '
+
 # FILE LINE INCLUDED, one a line, for "…" includes and for <FLOOR/…>.
 includes() {
     sources | while IFS= read -r file; do
-        awk -v file="$file" '
-            match($0, /^[ \t]*#[ \t]*include[ \t]*"[^"]*"/) ||
-            match($0, /^[ \t]*#[ \t]*include[ \t]*<(base|manifest|kernels|provenance|runtime|cli|examples|tests|benchmarks)\/[^>]*>/) {
-                name = substr($0, RSTART, RLENGTH)
-                sub(/^[^"<]*["<]/, "", name)
-                sub(/[">]$/, "", name)
-                print file, FNR, name
+        awk -v file="$file" -v folders="$folders" '
+            /^[ \t]*#[ \t]*include[ \t]*["<]/ {
+                name = $0
+                sub(/^[^"<]*/, "", name)
+                system_header = name ~ /^</
+                name = substr(name, 2)
+                sub(/[">].*/, "", name)
+                top = name
+                sub(/\/.*/, "", top)
+                if (!system_header || index(folders, " " top " ")) print file, FNR, name
             }' "$file"
     done
 }

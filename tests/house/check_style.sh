@@ -17,6 +17,8 @@ files() {
 }
 c_files() { files | grep -E '\.(c|h|cu|cuh)$'; }
 
+lines=${TMPDIR:-/tmp}/plumb-style.$$
+trap 'rm -f "$lines"' EXIT
 status=0
 files | while IFS= read -r file; do
     awk -v file="$file" '
@@ -29,9 +31,7 @@ files | while IFS= read -r file; do
             if (length(characters) > 100) offence(length(characters) " characters (at most 100)")
         }
         END { exit bad }' "$file" || echo bad
-done >"${TMPDIR:-/tmp}/plumb-style.$$"
-lines=${TMPDIR:-/tmp}/plumb-style.$$
-trap 'rm -f "$lines"' EXIT
+done >"$lines"
 if [ -s "$lines" ]; then
     grep -v '^bad$' "$lines" || true
     status=1
@@ -53,7 +53,8 @@ c_files | while IFS= read -r file; do
             size = FNR - start + 1
             print "size", size
             if (size > 80 && !reason)
-                print "bad " file ":" start ": a function of " size " lines (at most 80, or say why: /* long: reason */)"
+                print "bad " file ":" start ": a function of " size \
+                    " lines (at most 80, or say why: /* long: reason */)"
             inside = 0
             forget()
             next
@@ -71,7 +72,8 @@ c_files | while IFS= read -r file; do
     ' "$file"
 done >"$lines"
 if grep '^bad ' "$lines" | sed 's/^bad //' | grep .; then status=1; fi
-median=$(grep '^size ' "$lines" | cut -d' ' -f2 | sort -n | awk '{ v[NR] = $1 } END { print NR ? v[int((NR + 1) / 2)] : 0 }')
+median=$(grep '^size ' "$lines" | cut -d' ' -f2 | sort -n |
+    awk '{ v[NR] = $1 } END { print NR ? v[int((NR + 1) / 2)] : 0 }')
 if [ "$median" -ge 20 ]; then
     echo "the median function has $median lines (below 20 is meant)"
     status=1

@@ -8,10 +8,13 @@ LC_ALL=C
 export LC_ALL
 
 # Names that toolchains add (sanitizers, section marks) begin with an underscore.
-exported() { nm -D --defined-only "$1" | awk '{ sub(/@.*/, "", $3); print $3 }' | grep -v '^_' | sort -u; }
+exported() {
+    nm -D --defined-only "$1" | awk '{ sub(/@.*/, "", $3); print $3 }' | grep -v '^_' | sort -u
+}
 
 declared() {
-    cat "$1"/*/plumb*.h | grep -v '^#' | tr '\n' ' ' | sed 's|/\*[^*]*\*\**\([^/*][^*]*\*\**\)*/| |g' |
+    cat "$1"/*/plumb*.h | grep -v '^#' | tr '\n' ' ' |
+        sed 's|/\*[^*]*\*\**\([^/*][^*]*\*\**\)*/| |g' |
         sed 's/PLUMB_API/\n&/g' | sed -n 's/^PLUMB_API \([^;(]*\).*/\1/p' |
         sed 's/.*[^A-Za-z0-9_]\([A-Za-z0-9_][A-Za-z0-9_]*\) *$/\1/' | sort -u
 }
@@ -44,7 +47,8 @@ if [ -n "$list" ]; then
     sort -u "$list" >"$work/list"
     comm -23 "$work/exported" "$work/list" >"$work/new"
     comm -13 "$work/exported" "$work/list" >"$work/gone"
-    complain "$work/new" "+ %s is exported and not in the list: run scripts/symbols.sh if that is meant"
+    complain "$work/new" \
+        "+ %s is exported and not in the list: run scripts/symbols.sh if that is meant"
     complain "$work/gone" "- %s is in the list and no longer exported: customers may use it"
 fi
 [ $status -ne 0 ] || echo "$(wc -l <"$work/exported") exported symbols are as declared"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Aim: the checks of this folder can fail. Method: a small good tree passes each; then one offence at
-# a time is planted, and the check must fail and say exactly what and where.
+# Aim: the checks of this folder can fail. Method: a small good tree passes each; then one offence
+# at a time is planted, and the check must fail and say exactly what and where.
 # usage: test_planted.sh CC [CXX]
 set -eu
 house=$(cd "$(dirname "$0")" && pwd)
@@ -44,43 +44,57 @@ refuses() {
     fi
 }
 
-# plant FILE TEXT "EXPECTED": adds a line to a good tree; the include check must refuse it.
-plant_include() {
+# plant FILE LINE "EXPECTED": the include check must refuse a good tree with that file.
+plant() {
     good_tree
     printf '%s\n' "$2" >"$tree/$1"
     refuses "$1:1: $3" sh "$house/check_includes.sh" "$tree"
 }
+# plant_above FILE INCLUDED "ALLOWED FLOORS"
+plant_above() {
+    plant "$1" "#include \"$2\"" "\"$2\" lies above ${1%%/*}/ (allowed: $3 )"
+}
+# plant_private FILE INCLUDED: outside the floors only public headers and own files
+plant_private() {
+    plant "$1" "#include \"$2\"" \
+        "\"$2\" is neither a public header (plumb*.h) nor of ${1%/*}/"
+}
 
 good_tree
 passes includes sh "$house/check_includes.sh" "$tree"
-plant_include base/bad.c '#include "manifest/m.h"' '"manifest/m.h" lies above base/ (allowed: base )'
-plant_include base/bad.c '  #  include "runtime/plumb.h"' '"runtime/plumb.h" lies above base/ (allowed: base )'
-plant_include base/bad.c '#include <kernels/k.h>' '"kernels/k.h" lies above base/ (allowed: base )'
-plant_include manifest/bad.h '#include "kernels/k.h"' '"kernels/k.h" lies above manifest/ (allowed: base manifest )'
-plant_include kernels/bad.c '#include "manifest/m.h"' '"manifest/m.h" lies above kernels/ (allowed: base kernels )'
-plant_include provenance/bad.c '#include "kernels/k.h"' '"kernels/k.h" lies above provenance/ (allowed: base manifest provenance )'
-plant_include provenance/bad.c '#include "runtime/plumb.h"' '"runtime/plumb.h" lies above provenance/ (allowed: base manifest provenance )'
-plant_include runtime/bad.c '#include "cli/c.h"' '"cli/c.h" lies above runtime/ (allowed: base manifest kernels provenance runtime )'
-plant_include base/bad.c '#include "tests/t.h"' '"tests/t.h" lies above base/ (allowed: base )'
-plant_include base/bad.c '#include "../manifest/m.h"' '"../manifest/m.h" is named by a relative or absolute path; name it from the root'
-plant_include base/plumb_bad.h '#include "base/alloc.h"' 'a public header includes "base/alloc.h", which is not public'
-plant_include cli/bad.c '#include "base/alloc.h"' '"base/alloc.h" is neither a public header (plumb*.h) nor of cli/'
-plant_include cli/bad.c '#include "examples/lm/plumb_x.h"' '"examples/lm/plumb_x.h" is of no floor'
-plant_include examples/lm/bad.c '#include "manifest/m.h"' '"manifest/m.h" is neither a public header (plumb*.h) nor of examples/lm/'
-plant_include examples/lm/bad.c '#include "cli/c.h"' '"cli/c.h" is neither a public header (plumb*.h) nor of examples/lm/'
+plant_above base/bad.c manifest/m.h 'base'
+plant_above base/bad.c runtime/plumb.h 'base'
+plant_above base/bad.c tests/t.h 'base'
+plant_above manifest/bad.h kernels/k.h 'base manifest'
+plant_above manifest/bad.h provenance/p.h 'base manifest'
+plant_above kernels/bad.c manifest/m.h 'base kernels'
+plant_above provenance/bad.c kernels/k.h 'base manifest provenance'
+plant_above provenance/bad.c runtime/plumb.h 'base manifest provenance'
+plant_above runtime/bad.c cli/c.h 'base manifest kernels provenance runtime'
+plant_private cli/bad.c base/alloc.h
+plant_private examples/lm/bad.c manifest/m.h
+plant_private examples/lm/bad.c cli/c.h
+plant base/bad.c '  #  include <kernels/k.h>' '"kernels/k.h" lies above base/ (allowed: base )'
+plant base/bad.c '#include "../manifest/m.h"' \
+    '"../manifest/m.h" is named by a relative or absolute path; name it from the root'
+plant base/plumb_bad.h '#include "base/alloc.h"' \
+    'a public header includes "base/alloc.h", which is not public'
+plant cli/bad.c '#include "examples/lm/plumb_x.h"' '"examples/lm/plumb_x.h" is of no floor'
 
 good_tree
 passes style sh "$house/check_style.sh" "$tree"
 printf '/* %0100d */\n' 0 >"$tree/base/wide.c"
 refuses 'base/wide.c:1: 106 characters (at most 100)' sh "$house/check_style.sh" "$tree"
 good_tree
-awk 'BEGIN { printf "/* "; while (n++ < 94) printf "\303\251"; print " */" }' >"$tree/base/accents.c"
+awk 'BEGIN { printf "/* "; while (n++ < 94) printf "\303\251"; print " */" }' \
+    >"$tree/base/accents.c"
 passes 'accents count once' sh "$house/check_style.sh" "$tree"
 printf 'int x;\n\tint y;\n' >"$tree/base/tab.c"
 refuses 'base/tab.c:2: a tab' sh "$house/check_style.sh" "$tree"
 good_tree
 printf 'int x; \n' >"$tree/base/blank.c"
-refuses 'base/blank.c:1: a blank or carriage return ends the line' sh "$house/check_style.sh" "$tree"
+refuses 'base/blank.c:1: a blank or carriage return ends the line' \
+    sh "$house/check_style.sh" "$tree"
 good_tree
 cp "$tree/base/a.c" "$tree/cli/a.c"
 refuses 'a.c: base/a.c cli/a.c have the same name' sh "$house/check_style.sh" "$tree"
