@@ -56,6 +56,12 @@ plumb_status plumb__base64_decode(const char *text, size_t len, plumb__bytes *ou
     const size_t room = len / 4 * 3 + 3;
     PLUMB_TRY(plumb__grow(&out->data, &out->capacity, out->size + room + 1, 1, "base64", err));
     size_t written = 0;
+    /* libsodium 1.0.18 takes some bytes above 127 for the letter without their top bit. */
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] > 0x7f)
+            return plumb__fail(err, PLUMB_ERR_FORMAT,
+                               "not base64 (standard alphabet, padded, no white space)");
+    }
     /* libsodium refuses missing and surplus padding and unused bits that are not zero. */
     if (sodium_base642bin(out->data + out->size, room, text, len, NULL, &written, NULL,
                           sodium_base64_VARIANT_ORIGINAL) != 0)
