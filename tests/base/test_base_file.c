@@ -231,7 +231,7 @@ static int write_beyond_limit(void)
 static int write_on_full_disk(void)
 {
     if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return 77;
-    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return 77;
+    if (mount("none", "/", "", MS_REC | MS_PRIVATE, NULL) != 0) return 77;
     if (mount("tmpfs", scratch, "tmpfs", 0, "size=64k") != 0) return 77;
     static char data[100000];
     plumb_error err;
