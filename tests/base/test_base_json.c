@@ -53,6 +53,7 @@ static void bad_texts_are_refused_by_name(void **state)
         {"", "t: is empty, not JSON"},
         {"{\"a\":1,\"a\":2}", "t: line 1 column 10: duplicate object key near '\"a\"'"},
         {"{\"a\":{\"b\":1,\n\"b\":1}}", "t: line 2 column 3: duplicate object key near '\"b\"'"},
+        {"{\"a\":1,\"\\u0061\":2}", "t: line 1 column 15: duplicate object key near '\"\\u0061\"'"},
         {"{\"a\":NaN}", "t: line 1 column 8: invalid token near 'NaN'"},
         {"[Infinity]", "t: line 1 column 9: invalid token near 'Infinity'"},
         {"[-Infinity]", "t: line 1 column 2: invalid token near '-'"},

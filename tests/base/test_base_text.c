@@ -52,10 +52,24 @@ static void base64_follows_rfc_4648(void **state)
         assert_string_equal(plumb__bytes_text(&b), vectors[i][0]);
         plumb__bytes_free(&b);
     }
-    static const char *const bad[] = {
-        "Zg",    "Zg=",   "Zg===", "Zh==", "Zm9=",     "=",     "Z",   "Zm9v\n",
-        " Zm9v", "Zm 9v", "Zm9v=", "-_79", "Zg==Zg==", "Zm9vZ", "====", "\xda\xed" "9v",
-        "Zm9\xf6"};
+    static const char *const bad[] = {"Zg",
+                                      "Zg=",
+                                      "Zg===",
+                                      "Zh==",
+                                      "Zm9=",
+                                      "=",
+                                      "Z",
+                                      "Zm9v\n",
+                                      " Zm9v",
+                                      "Zm 9v",
+                                      "Zm9v=",
+                                      "-_79",
+                                      "Zg==Zg==",
+                                      "Zm9vZ",
+                                      "====",
+                                      "\xda\xed"
+                                      "9v",
+                                      "Zm9\xf6"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         plumb__bytes b = {0};
         plumb_error err;
@@ -88,6 +102,37 @@ static void base64_round_trips_at_every_length(void **state)
         plumb__bytes_free(&text);
         plumb__bytes_free(&back);
     }
+}
+
+/* Whatever is accepted is the one text that encodes its bytes: so no byte of a signature's text can
+ * change unnoticed. Every value of every two bytes of every kind of ending. */
+static void accepted_base64_is_canonical(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"Zm9v", "Zm8=", "Zg==", "Zm9vZg=="};
+    plumb__bytes bytes = {0}, again = {0};
+    unsigned accepted = 0;
+    for (size_t t = 0; t < sizeof texts / sizeof *texts; t++) {
+        const size_t n = strlen(texts[t]);
+        for (size_t a = 0; a + 1 < n; a++) {
+            for (uint32_t v = 0; v < 0x10000; v++) {
+                char text[9];
+                memcpy(text, texts[t], n);
+                text[a] = (char)(v >> 8);
+                text[n - 1 - a % 2] = (char)v;
+                plumb__bytes_clear(&bytes);
+                plumb__bytes_clear(&again);
+                if (plumb__base64_decode(text, n, &bytes, NULL) != PLUMB_OK) continue;
+                accepted++;
+                plumb__base64_append(&again, bytes.data, bytes.size);
+                if (again.size != n || memcmp(again.data, text, n) != 0)
+                    fail_msg("accepted, but not canonical: %.*s", (int)n, text);
+            }
+        }
+    }
+    assert_true(accepted > 1000);
+    plumb__bytes_free(&bytes);
+    plumb__bytes_free(&again);
 }
 
 /* By definition: decode generously, then ask whether encoding the code point gives these bytes. */
@@ -330,6 +375,7 @@ int main(void)
         cmocka_unit_test(hex_is_strict),
         cmocka_unit_test(base64_follows_rfc_4648),
         cmocka_unit_test(base64_round_trips_at_every_length),
+        cmocka_unit_test(accepted_base64_is_canonical),
         cmocka_unit_test(utf8_is_well_formed_or_refused),
         cmocka_unit_test(sanitized_text_is_always_clean),
         cmocka_unit_test(globs_match_names),
