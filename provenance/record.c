@@ -1,16 +1,18 @@
-/* Sources of leaves, in the order in which they follow each other:
- *   provenance.h5, or segments/0.h5, 1.h5, …;
- *   the journal, whose first leaves may be in a segment already (a seal was interrupted);
- *   seals.jsonl, for inventories that no segment can hold because they list it.
+/* Sources of leaves (docs/formats/bundle.md section 9), joined by leaf number:
+ *   the segments that the last inventory names, or provenance.h5 once it is merged;
+ *   the journal, whose first frames may be in a segment already (a seal was interrupted);
+ *   seals.jsonl, whose lines are leaves too.
  * Invariants:
  *   W1  leaves are visited in rising order without a gap, each once;
- *   W2  nothing on disk changes and no lock is taken. */
+ *   W2  a leaf that two sources have is the same in both;
+ *   W3  nothing on disk changes and no lock is taken. */
 #include "provenance/record.h"
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,72 +29,90 @@ typedef struct seal_line {
 struct plumb__record {
     char dir[PLUMB__PATH_BYTES];
     size_t n_uses;
-    plumb__h5_reader *graph;
-    uint64_t *segments;
-    size_t n_segments, segment_capacity;
-    rewind_leaf *rewinds;
-    size_t n_rewinds, rewind_capacity;
-    plumb__bytes seals;
+    plumb__bytes head, seals;
+    size_t torn_seal_bytes; /* behind the last whole line */
     seal_line *lines;
     size_t n_lines, line_capacity;
+    plumb__inventory last;
+    plumb__h5_reader *graph;
+    const plumb__listed_file **segments;
+    size_t n_segments;
+    rewind_leaf *rewinds;
+    size_t n_rewinds, rewind_capacity;
     plumb__journal_summary journal;
-    plumb__hash head;
 };
 
 /* ---- what lies there ---------------------------------------------------------------------- */
 
+static plumb_status read_part(const char *dir, const char *name, size_t cap_bytes,
+                              plumb__bytes *out, plumb_error *err)
+{
+    char path[PLUMB__PATH_BYTES];
+    PLUMB_TRY(plumb__path_join(path, dir, name, err));
+    return plumb__file_read_nofollow(path, cap_bytes, out, err);
+}
+
+/* Line k is seal k, and leaves rise. A line counts when it ends in LF. */
+static plumb_status note_line(plumb__record *record, size_t at, size_t n, plumb_error *err)
+{
+    char what[64];
+    snprintf(what, sizeof what, "seals.jsonl line %zu", record->n_lines + 1);
+    if (n > PLUMB__MAX_SEAL_LINE_BYTES)
+        return plumb__fail(err, PLUMB_ERR_LIMIT, "%s: is longer than %zu bytes", what,
+                           PLUMB__MAX_SEAL_LINE_BYTES);
+    plumb__inventory inventory;
+    PLUMB_TRY(plumb__inventory_parse(what, record->seals.data + at, n, &inventory, err));
+    plumb__inventory_free(&record->last);
+    record->last = inventory;
+    const uint64_t before = record->n_lines == 0 ? 0 : record->lines[record->n_lines - 1].leaf;
+    if (inventory.seal != record->n_lines || inventory.leaf <= before)
+        return plumb__fail(err, PLUMB_ERR_CORRUPT, "%s: seal %llu at leaf %llu is out of order",
+                           what, (unsigned long long)inventory.seal,
+                           (unsigned long long)inventory.leaf);
+    PLUMB_TRY(plumb__grow(&record->lines, &record->line_capacity, record->n_lines + 1,
+                          sizeof *record->lines, "inventories", err));
+    record->lines[record->n_lines++] = (seal_line){ at, n, inventory.leaf };
+    return PLUMB_OK;
+}
+
+static plumb_status read_seals(plumb__record *record, plumb_error *err)
+{
+    size_t at = 0;
+    PLUMB_TRY(read_part(record->dir, "seals.jsonl", PLUMB__MAX_SEALS_BYTES, &record->seals, err));
+    while (at < record->seals.size) {
+        const uint8_t *line = record->seals.data + at;
+        const uint8_t *end = memchr(line, '\n', record->seals.size - at);
+        if (end == NULL) break;
+        PLUMB_TRY(note_line(record, at, (size_t)(end - line), err));
+        at += (size_t)(end - line) + 1;
+    }
+    record->torn_seal_bytes = record->seals.size - at;
+    if (record->n_lines > 0) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_TRUNCATED, "seals.jsonl: has no inventory");
+}
+
+static uint64_t segment_number(const plumb__listed_file *file)
+{
+    return strtoull(file->name + strlen("segments/"), NULL, 10);
+}
+
 static int by_number(const void *left, const void *right)
 {
-    const uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    const uint64_t a = segment_number(*(const plumb__listed_file *const *)left);
+    const uint64_t b = segment_number(*(const plumb__listed_file *const *)right);
     return a < b ? -1 : a > b;
-}
-
-/* Names that are not NUMBER.h5 are no segments; verification judges them against the inventory. */
-static bool segment_number(const char *name, uint64_t *number)
-{
-    const size_t digits = strspn(name, "0123456789");
-    if (digits == 0 || digits > 18 || strcmp(name + digits, ".h5") != 0) return false;
-    *number = strtoull(name, NULL, 10);
-    return true;
-}
-
-static plumb_status note_segment(const char *relative, uint64_t size_bytes, void *ctx,
-                                 plumb_error *err)
-{
-    plumb__record *record = ctx;
-    uint64_t number = 0;
-    (void)size_bytes;
-    if (!segment_number(relative, &number)) return PLUMB_OK;
-    PLUMB_TRY(plumb__grow(&record->segments, &record->segment_capacity, record->n_segments + 1,
-                          sizeof *record->segments, "segments", err));
-    record->segments[record->n_segments++] = number;
-    return PLUMB_OK;
 }
 
 static plumb_status list_segments(plumb__record *record, plumb_error *err)
 {
-    char path[PLUMB__PATH_BYTES];
-    PLUMB_TRY(plumb__path_join(path, record->dir, "segments", err));
-    if (!plumb__path_exists(path)) return PLUMB_OK;
-    PLUMB_TRY(plumb__dir_walk(path, PLUMB__MAX_SEGMENTS, note_segment, record, err));
+    PLUMB_TRY(plumb__alloc(&record->segments, record->last.n_files, sizeof *record->segments,
+                           "segments", err));
+    for (size_t i = 0; i < record->last.n_files; i++)
+        if (strncmp(record->last.files[i].name, "segments/", strlen("segments/")) == 0)
+            record->segments[record->n_segments++] = &record->last.files[i];
     if (record->n_segments > 1)
         qsort(record->segments, record->n_segments, sizeof *record->segments, by_number);
     return PLUMB_OK;
-}
-
-static plumb_status segment_path(const plumb__record *record, size_t i, char *path,
-                                 plumb_error *err)
-{
-    char name[64];
-    snprintf(name, sizeof name, "segments/%llu.h5", (unsigned long long)record->segments[i]);
-    return plumb__path_join(path, record->dir, name, err);
-}
-
-static plumb_status read_head(const char *dir, plumb__hash *digest, plumb_error *err)
-{
-    char path[PLUMB__PATH_BYTES];
-    PLUMB_TRY(plumb__path_join(path, dir, "head", err));
-    return plumb__hash_file(path, digest, NULL, NULL, err);
 }
 
 /* ---- rewinds and inventories -------------------------------------------------------------- */
@@ -145,40 +165,8 @@ static plumb_status note_frame_rewind(const plumb__frame *frame, void *ctx, plum
     plumb__record *record = ctx;
     if (frame->kind != PLUMB__LEAF_REWIND) return PLUMB_OK;
     for (size_t i = 0; i < record->n_rewinds; i++)
-        if (record->rewinds[i].leaf == frame->leaf) return PLUMB_OK; /* in a segment too */
+        if (record->rewinds[i].leaf == frame->leaf) return PLUMB_OK; /* sealed meanwhile */
     return note_rewind(record, frame->leaf, frame->payload, frame->payload_bytes, err);
-}
-
-/* A last line without LF is a write in progress (open runs): verification judges it. */
-static plumb_status read_seals(plumb__record *record, plumb_error *err)
-{
-    char path[PLUMB__PATH_BYTES];
-    PLUMB_TRY(plumb__path_join(path, record->dir, "seals.jsonl", err));
-    if (!plumb__path_exists(path)) return PLUMB_OK;
-    PLUMB_TRY(plumb__file_read_nofollow(path, PLUMB__MAX_SEALS_BYTES, &record->seals, err));
-    for (size_t at = 0; at < record->seals.size;) {
-        const uint8_t *line = record->seals.data + at;
-        const uint8_t *end = memchr(line, '\n', record->seals.size - at);
-        if (end == NULL) return PLUMB_OK;
-        const size_t n = (size_t)(end - line);
-        json_t *json = NULL;
-        int64_t leaf = 0;
-        char what[64];
-        snprintf(what, sizeof what, "seals.jsonl line %zu", record->n_lines + 1);
-        PLUMB_TRY(plumb__json_parse(what, line, n, &json, err));
-        plumb_status status = plumb__json_integer(what, json, "leaf", true, &leaf, err);
-        json_decref(json);
-        PLUMB_TRY(status);
-        if (leaf < 1 ||
-            (record->n_lines > 0 && (uint64_t)leaf <= record->lines[record->n_lines - 1].leaf))
-            return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: leaf %lld is out of order", what,
-                               (long long)leaf);
-        PLUMB_TRY(plumb__grow(&record->lines, &record->line_capacity, record->n_lines + 1,
-                              sizeof *record->lines, "inventories", err));
-        record->lines[record->n_lines++] = (seal_line){ at, n, (uint64_t)leaf };
-        at += n + 1;
-    }
-    return PLUMB_OK;
 }
 
 /* ---- opening ------------------------------------------------------------------------------ */
@@ -195,18 +183,24 @@ static plumb_status open_file(const plumb__record *record, const char *path,
                        uses, record->n_uses);
 }
 
+/* The journal comes first: a leaf moves from it to a segment, never back, so none is missed. */
 static plumb_status open_sources(plumb__record *record, plumb_error *err)
 {
+    PLUMB_TRY(read_part(record->dir, "head", PLUMB__MAX_HEAD_BYTES, &record->head, err));
+    const plumb_status scanned =
+        plumb__journal_scan(record->dir, note_frame_rewind, record, &record->journal, err);
+    PLUMB_TRY(read_seals(record, scanned == PLUMB_OK ? err : NULL));
     char path[PLUMB__PATH_BYTES];
-    PLUMB_TRY(plumb__path_join(path, record->dir, "provenance.h5", err));
-    if (plumb__path_exists(path)) {
+    if (record->last.phase != PLUMB__PHASE_OPEN) {
+        PLUMB_TRY(plumb__path_join(path, record->dir, "provenance.h5", err));
         PLUMB_TRY(open_file(record, path, &record->graph, err));
         return note_file_rewinds(record, record->graph, err);
     }
+    PLUMB_TRY(scanned); /* merged and closed runs need no journal: it may be half gone */
     PLUMB_TRY(list_segments(record, err));
     for (size_t i = 0; i < record->n_segments; i++) {
         plumb__h5_reader *reader = NULL;
-        PLUMB_TRY(segment_path(record, i, path, err));
+        PLUMB_TRY(plumb__path_join(path, record->dir, record->segments[i]->name, err));
         PLUMB_TRY(open_file(record, path, &reader, err));
         const plumb_status status = note_file_rewinds(record, reader, err);
         plumb__h5_reader_free(reader);
@@ -222,64 +216,56 @@ plumb_status plumb__record_open(const char *dir, size_t n_uses, plumb__record **
     plumb__record *record = NULL;
     PLUMB_TRY(plumb__alloc(&record, 1, sizeof *record, "record", err));
     record->n_uses = n_uses;
-    if (snprintf(record->dir, sizeof record->dir, "%s", dir) >= (int)sizeof record->dir) {
+    if (snprintf(record->dir, sizeof record->dir, "%s", dir) >= (int)sizeof record->dir)
         status = plumb__fail(err, PLUMB_ERR_LIMIT, "the path of the bundle is too long");
-        goto cleanup;
+    else
+        status = open_sources(record, err);
+    if (status != PLUMB_OK) {
+        plumb__record_free(record);
+        return status;
     }
-    PLUMB_TRY_CLEAN(read_head(dir, &record->head, err));
-    PLUMB_TRY_CLEAN(open_sources(record, err));
-    PLUMB_TRY_CLEAN(plumb__journal_scan(dir, note_frame_rewind, record, &record->journal, err));
-    PLUMB_TRY_CLEAN(read_seals(record, err));
     *out = record;
     return PLUMB_OK;
-cleanup:
-    plumb__record_free(record);
-    return status;
 }
 
 void plumb__record_free(plumb__record *record)
 {
     if (record == NULL) return;
     plumb__h5_reader_free(record->graph);
+    plumb__inventory_free(&record->last);
     plumb__free(record->segments);
     plumb__free(record->rewinds);
     plumb__free(record->lines);
     plumb__bytes_free(&record->seals);
+    plumb__bytes_free(&record->head);
     plumb__free(record);
 }
 
 plumb__h5_reader *plumb__record_graph(plumb__record *record) { return record->graph; }
 
-size_t plumb__record_rewinds(const plumb__record *record) { return record->n_rewinds; }
-
-size_t plumb__record_seal_count(const plumb__record *record) { return record->n_lines; }
-
-const char *plumb__record_seal(const plumb__record *record, size_t i, size_t *n, uint64_t *leaf)
+const plumb__inventory *plumb__record_inventory(const plumb__record *record)
 {
-    *n = record->lines[i].n;
-    *leaf = record->lines[i].leaf;
-    return (const char *)record->seals.data + record->lines[i].at;
+    return &record->last;
 }
+
+const plumb__bytes *plumb__record_head(const plumb__record *record) { return &record->head; }
+
+size_t plumb__record_torn_seal(const plumb__record *record) { return record->torn_seal_bytes; }
 
 const plumb__journal_summary *plumb__record_journal(const plumb__record *record)
 {
     return &record->journal;
 }
 
-bool plumb__record_moved(const plumb__record *record)
+/* Every seal replaces the head and appends a line; creating and closing do too. */
+bool plumb__record_moved(const char *dir, const plumb__bytes *head)
 {
-    plumb__record now = { .n_uses = record->n_uses };
-    char path[PLUMB__PATH_BYTES];
-    memcpy(now.dir, record->dir, sizeof now.dir);
-    bool moved = read_head(now.dir, &now.head, NULL) != PLUMB_OK ||
-                 !plumb__hash_equal(&now.head, &record->head);
-    if (plumb__path_join(path, now.dir, "provenance.h5", NULL) == PLUMB_OK)
-        moved = moved || plumb__path_exists(path) != (record->graph != NULL);
-    if (record->graph == NULL)
-        moved = moved || list_segments(&now, NULL) != PLUMB_OK ||
-                now.n_segments != record->n_segments;
-    plumb__free(now.segments);
-    return moved;
+    plumb__bytes now = { 0 };
+    const plumb_status status = read_part(dir, "head", PLUMB__MAX_HEAD_BYTES, &now, NULL);
+    const bool same = status == PLUMB_OK && now.size == head->size &&
+                      (now.size == 0 || memcmp(now.data, head->data, now.size) == 0);
+    plumb__bytes_free(&now);
+    return !same;
 }
 
 /* ---- walking ------------------------------------------------------------------------------ */
@@ -294,59 +280,52 @@ typedef struct walk {
     plumb__step_arrays *arrays;
 } walk;
 
-static plumb_status visit_text(walk *w, plumb__leaf_kind kind, uint64_t leaf, int64_t time_ns,
-                               bool in_journal, const void *payload, size_t n, plumb_error *err)
+static plumb_status give(walk *w, plumb__record_leaf *item, plumb_error *err)
 {
-    const plumb__record_leaf item = { .kind = kind,
-                                      .leaf = leaf,
-                                      .time_ns = time_ns,
-                                      .in_journal = in_journal,
-                                      .payload = payload,
-                                      .n = n,
-                                      .units_before = w->units };
-    w->next_leaf = leaf + 1;
-    return w->visit(&item, w->ctx, err);
+    item->repeated = item->leaf < w->next_leaf;
+    item->units_before = w->units;
+    if (!item->repeated) w->next_leaf = item->leaf + 1;
+    return w->visit(item, w->ctx, err);
 }
 
-/* Inventories before `leaf` that only seals.jsonl has; then `leaf` must be the next one (W1). */
+/* Gives the inventories up to `leaf`, then demands that `leaf` is the next one or known (W1). */
 static plumb_status advance_to(walk *w, uint64_t leaf, plumb_error *err)
 {
     const plumb__record *r = w->record;
     while (w->next_line < r->n_lines && r->lines[w->next_line].leaf <= w->next_leaf) {
-        const seal_line *line = &r->lines[w->next_line];
-        if (line->leaf == leaf) break; /* also where the caller found it */
-        w->next_line++;
-        if (line->leaf == w->next_leaf)
-            PLUMB_TRY(visit_text(w, PLUMB__LEAF_INVENTORY, line->leaf, 0, false,
-                                 r->seals.data + line->at, line->n, err));
+        const seal_line *line = &r->lines[w->next_line++];
+        plumb__record_leaf item = { .kind = PLUMB__LEAF_INVENTORY,
+                                    .leaf = line->leaf,
+                                    .payload = r->seals.data + line->at,
+                                    .n = line->n };
+        PLUMB_TRY(give(w, &item, err));
     }
-    if (leaf == UINT64_MAX || leaf == w->next_leaf) return PLUMB_OK;
+    if (leaf <= w->next_leaf || leaf == UINT64_MAX) return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_CORRUPT,
                        "the record has leaf %llu where leaf %llu should follow",
                        (unsigned long long)leaf, (unsigned long long)w->next_leaf);
 }
 
-static plumb_status visit_file_step(walk *w, plumb__h5_reader *reader, uint64_t i,
-                                    plumb_error *err)
+static plumb_status give_step(walk *w, plumb__h5_reader *reader, uint64_t i, plumb_error *err)
 {
     const plumb__h5_step_row *row = &plumb__h5_steps(reader)[i];
     PLUMB_TRY(advance_to(w, row->leaf, err));
-    w->next_leaf = row->leaf + 1;
-    plumb_status status = PLUMB_OK;
-    if (w->want == NULL || w->want(i, row, w->ctx)) {
-        plumb__step step;
-        PLUMB_TRY(plumb__h5_step(reader, i, &step, err));
-        const plumb__record_leaf item = {
-            .kind = PLUMB__LEAF_STEP,
-            .leaf = row->leaf,
-            .time_ns = row->time_ns,
-            .superseded = is_superseded(w->record, row->leaf, row->attempt, row->step),
-            .marked_superseded = row->superseded,
-            .units_before = w->units,
-            .step = &step
-        };
-        status = w->visit(&item, w->ctx, err);
+    if (w->want != NULL && !w->want(i, row, w->ctx)) {
+        w->next_leaf = row->leaf + 1;
+        w->units += row->units;
+        return PLUMB_OK;
     }
+    plumb__step step;
+    PLUMB_TRY(plumb__h5_step(reader, i, &step, err));
+    plumb__record_leaf item = {
+        .kind = PLUMB__LEAF_STEP,
+        .leaf = row->leaf,
+        .time_ns = row->time_ns,
+        .superseded = is_superseded(w->record, row->leaf, row->attempt, row->step),
+        .marked_superseded = row->superseded,
+        .step = &step
+    };
+    const plumb_status status = give(w, &item, err);
     w->units += row->units;
     return status;
 }
@@ -361,13 +340,17 @@ static plumb_status walk_file(walk *w, plumb__h5_reader *reader, plumb_error *er
     size_t t = 0;
     while (s < n_steps || t < n_texts) {
         if (t == n_texts || (s < n_steps && rows[s].leaf < texts[t].leaf)) {
-            PLUMB_TRY(visit_file_step(w, reader, s++, err));
+            PLUMB_TRY(give_step(w, reader, s++, err));
             continue;
         }
         const plumb__h5_text *text = &texts[t++];
+        plumb__record_leaf item = { .kind = text->kind,
+                                    .leaf = text->leaf,
+                                    .time_ns = text->time_ns,
+                                    .payload = text->payload,
+                                    .n = text->n };
         PLUMB_TRY(advance_to(w, text->leaf, err));
-        PLUMB_TRY(visit_text(w, text->kind, text->leaf, text->time_ns, false, text->payload,
-                             text->n, err));
+        PLUMB_TRY(give(w, &item, err));
     }
     return PLUMB_OK;
 }
@@ -375,29 +358,24 @@ static plumb_status walk_file(walk *w, plumb__h5_reader *reader, plumb_error *er
 static plumb_status walk_frame(const plumb__frame *frame, void *ctx, plumb_error *err)
 {
     walk *w = ctx;
-    if (frame->leaf < w->next_leaf) return PLUMB_OK; /* leaf 0, or sealed already */
-    PLUMB_TRY(advance_to(w, frame->leaf, err));
-    if (frame->kind != PLUMB__LEAF_STEP)
-        return visit_text(w, frame->kind, frame->leaf, frame->time_ns, true, frame->payload,
-                          frame->payload_bytes, err);
     plumb__step step;
+    plumb__record_leaf item = { .kind = frame->kind,
+                                .leaf = frame->leaf,
+                                .time_ns = frame->time_ns,
+                                .in_journal = true,
+                                .payload = frame->payload,
+                                .n = frame->payload_bytes };
+    PLUMB_TRY(advance_to(w, frame->leaf, err));
+    if (frame->kind != PLUMB__LEAF_STEP || frame->leaf < w->next_leaf) return give(w, &item, err);
     PLUMB_TRY(plumb__step_decode(frame->payload, frame->payload_bytes, &step, &w->arrays, err));
     if (step.n_uses != w->record->n_uses)
-        return plumb__fail(err, PLUMB_ERR_MISMATCH,
-                           "step %llu has %u layers, but run.json has %zu",
+        return plumb__fail(err, PLUMB_ERR_MISMATCH, "step %llu has %u layers, but run.json has %zu",
                            (unsigned long long)step.step, step.n_uses, w->record->n_uses);
-    const plumb__record_leaf item = {
-        .kind = PLUMB__LEAF_STEP,
-        .leaf = frame->leaf,
-        .time_ns = frame->time_ns,
-        .in_journal = true,
-        .superseded = is_superseded(w->record, frame->leaf, step.attempt, step.step),
-        .units_before = w->units,
-        .step = &step
-    };
-    w->next_leaf = frame->leaf + 1;
+    item.step = &step;
+    item.superseded = is_superseded(w->record, frame->leaf, step.attempt, step.step);
+    const plumb_status status = give(w, &item, err);
     w->units += step.n_units;
-    return w->visit(&item, w->ctx, err);
+    return status;
 }
 
 static plumb_status walk_segments(walk *w, plumb_error *err)
@@ -405,7 +383,7 @@ static plumb_status walk_segments(walk *w, plumb_error *err)
     for (size_t i = 0; i < w->record->n_segments; i++) {
         char path[PLUMB__PATH_BYTES];
         plumb__h5_reader *reader = NULL;
-        PLUMB_TRY(segment_path(w->record, i, path, err));
+        PLUMB_TRY(plumb__path_join(path, w->record->dir, w->record->segments[i]->name, err));
         PLUMB_TRY(open_file(w->record, path, &reader, err));
         const plumb_status status = walk_file(w, reader, err);
         plumb__h5_reader_free(reader);
@@ -421,8 +399,15 @@ plumb_status plumb__record_walk(plumb__record *record, plumb__record_want_fn *wa
     plumb_status status = PLUMB_OK;
     if (record->graph != NULL) PLUMB_TRY_CLEAN(walk_file(&w, record->graph, err));
     PLUMB_TRY_CLEAN(walk_segments(&w, err));
-    PLUMB_TRY_CLEAN(plumb__journal_scan(record->dir, walk_frame, &w, &record->journal, err));
+    if (record->last.phase == PLUMB__PHASE_OPEN)
+        PLUMB_TRY_CLEAN(plumb__journal_scan(record->dir, walk_frame, &w, &record->journal, err));
     PLUMB_TRY_CLEAN(advance_to(&w, UINT64_MAX, err));
+    if (w.next_line < record->n_lines)
+        status = plumb__fail(err, PLUMB_ERR_CORRUPT,
+                             "seals.jsonl line %zu is leaf %llu, but the record ends at leaf %llu",
+                             w.next_line + 1,
+                             (unsigned long long)record->lines[w.next_line].leaf,
+                             (unsigned long long)w.next_leaf);
 cleanup:
     plumb__step_arrays_free(w.arrays);
     return status;

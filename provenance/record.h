@@ -1,17 +1,19 @@
 /* The record of a run, wherever it lies: provenance.h5, or the segments and the journal of an open run.
- * Walking it visits the leaves in their order, each once. Read only, no lock: it works beside a living
- * writer. A seal that happens meanwhile shows as a gap, and the caller opens again
- * (PLUMB_ERR_STATE, plumb__record_moved).
+ * Walking it visits the leaves in their order. Read only, no lock: it works beside a living writer. A seal
+ * that happens meanwhile may show as a gap or a missing file; plumb__record_moved then says so, and the
+ * caller opens again.
  *
  * Thread safety: one thread at a time. */
 #ifndef PLUMB_PROVENANCE_RECORD_H
 #define PLUMB_PROVENANCE_RECORD_H
 
 #include "provenance/h5_reader.h"
+#include "provenance/inventory_read.h"
 #include "provenance/journal.h"
 
-#define PLUMB__MAX_SEGMENTS ((size_t)1 << 16)
-#define PLUMB__MAX_SEALS_BYTES ((size_t)256 << 20)
+#define PLUMB__MAX_HEAD_BYTES ((size_t)64 << 10)
+#define PLUMB__MAX_SEALS_BYTES ((size_t)1 << 30)
+#define PLUMB__MAX_SEAL_LINE_BYTES ((size_t)64 << 20)
 
 typedef struct plumb__record plumb__record;
 
@@ -20,12 +22,13 @@ typedef struct plumb__record_leaf {
     plumb__leaf_kind kind;
     uint64_t leaf;
     int64_t time_ns;
-    bool in_journal;         /* not in any segment or graph */
+    bool in_journal;         /* read from the journal */
+    bool repeated;           /* a second source has this leaf too: payload only, to be compared */
     bool superseded;         /* steps: a later rewind undid it */
     bool marked_superseded;  /* steps of a file: what its flag says */
     uint64_t units_before;   /* steps: units of the steps visited or passed over before */
     const plumb__step *step; /* steps, else NULL */
-    const void *payload;     /* text leaves: the exact bytes; NULL for steps */
+    const void *payload;     /* the exact bytes; NULL for steps that were read from HDF5 */
     size_t n;
 } plumb__record_leaf;
 
@@ -40,11 +43,11 @@ void plumb__record_free(plumb__record *record);
 
 /* The open provenance.h5 of a closed run, else NULL. */
 plumb__h5_reader *plumb__record_graph(plumb__record *record);
-size_t plumb__record_rewinds(const plumb__record *record);
-
-/* Lines of seals.jsonl in their order; borrowed, without LF. */
-size_t plumb__record_seal_count(const plumb__record *record);
-const char *plumb__record_seal(const plumb__record *record, size_t i, size_t *n, uint64_t *leaf);
+/* The last inventory, the head as it was when the record was opened, and what lies behind the last whole
+ * line of seals.jsonl. */
+const plumb__inventory *plumb__record_inventory(const plumb__record *record);
+const plumb__bytes *plumb__record_head(const plumb__record *record);
+size_t plumb__record_torn_seal(const plumb__record *record);
 
 /* Visits the leaves in rising order; want may be NULL (everything) and is not asked about steps of the
  * journal. Stops at the first status that is not PLUMB_OK. */
@@ -53,7 +56,7 @@ plumb_status plumb__record_walk(plumb__record *record, plumb__record_want_fn *wa
     PLUMB_MUST_CHECK;
 /* What the last walk found in the journal. */
 const plumb__journal_summary *plumb__record_journal(const plumb__record *record);
-/* True when the bundle's files are no longer those that were opened: open again. */
-bool plumb__record_moved(const plumb__record *record);
+/* True when the bundle's head is no longer the one that was read before: open again. */
+bool plumb__record_moved(const char *dir, const plumb__bytes *head);
 
 #endif
