@@ -3,20 +3,20 @@
 #define PLUMB_PROVENANCE_GRAPH_OPEN_H
 
 #include "provenance/examples_view.h"
-#include "provenance/record.h"
-#include "provenance/run_json.h"
+#include "provenance/verify.h"
+
+/* A seal beside a reader moves files once in seconds: a reader that loses so often has another trouble. */
+#define PLUMB__GRAPH_RETRIES 5
 
 struct plumb_graph {
-    plumb__run_json run;
-    plumb__record *record;
-    plumb_manifest *manifest; /* of an open run, from evidence/; NULL: not needed or not there */
+    char dir[4096];
+    const plumb_trust *trust;
+    plumb__verify v; /* of an open run with its manifest */
     plumb__examples *examples;
-    uint64_t leaves_signed;
-    plumb_graph_info info;
-    plumb_graph_summary *summary;
 };
 
-/* Fills the counts of graph->info and the summary by one walk over the record. */
-plumb_status plumb__graph_summarise(plumb_graph *graph, plumb_error *err) PLUMB_MUST_CHECK;
+/* True if `status` may come from a seal that happened meanwhile. */
+bool plumb__graph_moved(const plumb_graph *graph, plumb_status status);
+plumb_status plumb__graph_reopen(plumb_graph *graph, plumb_error *err) PLUMB_MUST_CHECK;
 
 #endif

@@ -58,7 +58,27 @@ typedef struct plumb_graph_info {
     double first_loss, last_loss;
     double masked_share, clipped_share;
 } plumb_graph_info;
-PLUMB_API void plumb_graph_describe(const plumb_graph *graph, plumb_graph_info *info);
+/* Walks over the record once. A run that is being written may have moved on since it was opened. */
+PLUMB_API plumb_status plumb_graph_describe(plumb_graph *graph, plumb_graph_info *info,
+                                            plumb_error *err) PLUMB_MUST_CHECK;
+
+/* A row of the layer table, one per use of a weight; strings are borrowed. i < layers. */
+typedef struct plumb_graph_layer {
+    const char *name, *kind;
+    double depth;
+    uint64_t rows, cols, params;
+} plumb_graph_layer;
+PLUMB_API plumb_graph_layer plumb_graph_layer_at(const plumb_graph *graph, size_t i);
+
+/* An entry of the run ledger: what one example has spent at one weight. */
+typedef struct plumb_graph_entry {
+    const char *example, *layer;   /* borrowed */
+    double spend_nats, limit_nats; /* limit: INFINITY none, NaN not known */
+} plumb_graph_entry;
+/* The entries nearest to their limit (where no limit is known: the largest), at most n; *found of them
+ * are written, the tightest first. */
+PLUMB_API plumb_status plumb_graph_tightest(plumb_graph *graph, size_t n, plumb_graph_entry *out,
+                                            size_t *found, plumb_error *err) PLUMB_MUST_CHECK;
 
 typedef enum plumb_field {
     PLUMB_FIELD_EXAMPLE, PLUMB_FIELD_ANNOTATOR, PLUMB_FIELD_COHORT, PLUMB_FIELD_BATCH,
@@ -85,7 +105,7 @@ typedef struct plumb_query_row {
 } plumb_query_row;
 
 typedef struct plumb_result plumb_result;
-PLUMB_API plumb_status plumb_graph_query(const plumb_graph *graph, const plumb_query *query,
+PLUMB_API plumb_status plumb_graph_query(plumb_graph *graph, const plumb_query *query,
                                          plumb_result **result, plumb_error *err) PLUMB_MUST_CHECK;
 PLUMB_API size_t plumb_result_count(const plumb_result *result);
 PLUMB_API const plumb_query_row *plumb_result_row(const plumb_result *result, size_t i);

@@ -38,12 +38,11 @@ void plumb_query_default(plumb_query *query)
 
 /* What a query needs while it walks. */
 typedef struct asked {
-    const plumb_graph *graph;
+    plumb_graph *graph;
     const plumb_query *query;
     uint8_t *example_in;        /* [examples] NULL: all */
     uint8_t *step_in;           /* [steps of the graph] NULL: all in the range */
     uint8_t *use_in;            /* [uses] */
-    uint32_t *use_name;         /* [uses]: the first use of this layer name */
     const uint32_t *column[2];  /* codes by example, of by[i] when it is a column */
     const uint64_t *offsets;    /* annotators, when grouped by them */
     const uint32_t *annotators;
@@ -107,15 +106,11 @@ static plumb_status filter_annotator(asked *a, const char *name, plumb_error *er
 
 static plumb_status filter_layers(asked *a, plumb_error *err)
 {
-    const plumb__run_json *run = &a->graph->run;
+    const plumb__run_json *run = &a->graph->v.run;
     const char *glob = a->query->layer;
     bool any = false;
     PLUMB_TRY(plumb__alloc(&a->use_in, run->n_layers, 1, "query filter", err));
-    PLUMB_TRY(plumb__alloc(&a->use_name, run->n_layers, sizeof *a->use_name, "query", err));
     for (size_t k = 0; k < run->n_layers; k++) {
-        uint32_t first = 0; /* uses of a layer follow each other nearly always: cheap enough */
-        while (strcmp(run->layers[first].name, run->layers[k].name) != 0) first++;
-        a->use_name[k] = first;
         a->use_in[k] = glob == NULL || plumb__glob_match(glob, run->layers[k].name);
         any = any || a->use_in[k];
     }
@@ -126,7 +121,7 @@ static plumb_status filter_layers(asked *a, plumb_error *err)
 /* The index of a closed run names the rows of one example: only their steps are read. */
 static plumb_status mark_steps(asked *a, const char *id, plumb_error *err)
 {
-    plumb__h5_reader *reader = plumb__record_graph(a->graph->record);
+    plumb__h5_reader *reader = plumb__record_graph(a->graph->v.record);
     const uint32_t *codes = NULL;
     const uint64_t *rows = NULL;
     uint64_t n_rows = 0, example = 0, step = 0;
@@ -178,13 +173,6 @@ static void add_edge(const asked *a, const plumb__step *step, uint32_t u, size_t
     g->spend_nats += share * plumb__spends_edge(&a->spends, step, u, k);
 }
 
-static bool first_of_name(const asked *a, size_t k)
-{
-    for (size_t j = a->use_name[k]; j < k; j++)
-        if (a->use_in[j] && a->use_name[j] == a->use_name[k]) return false;
-    return true;
-}
-
 static plumb_status add_unit(asked *a, const plumb__step *step, uint32_t u, uint64_t code[2],
                              double share, plumb_error *err)
 {
@@ -196,9 +184,10 @@ static plumb_status add_unit(asked *a, const plumb__step *step, uint32_t u, uint
     for (size_t k = 0; k < step->n_uses; k++) {
         if (!a->use_in[k]) continue;
         if (a->layer_by >= 0) {
-            code[a->layer_by] = a->use_name[k];
+            const uint32_t use = a->graph->v.run.layers[k].use; /* uses of a weight are in a row */
+            code[a->layer_by] = k - use;
             PLUMB_TRY(plumb__groups_at(&a->groups, code[0], code[1], &g, err));
-            if (first_of_name(a, k)) g->units += share;
+            if (use == 0) g->units += share;
         }
         add_edge(a, step, u, k, share, g);
     }
@@ -224,7 +213,7 @@ static plumb_status visit(const plumb__record_leaf *leaf, void *ctx, plumb_error
 {
     asked *a = ctx;
     const plumb__step *step = leaf->step;
-    if (step == NULL || leaf->superseded || !in_range(a, step->step)) return PLUMB_OK;
+    if (step == NULL || leaf->superseded || leaf->repeated || !in_range(a, step->step)) return PLUMB_OK;
     const uint64_t n_examples = plumb__examples_count(a->graph->examples);
     PLUMB_TRY(plumb__spends_step(&a->spends, step, err));
     for (uint32_t u = 0; u < step->n_units; u++) {
@@ -251,7 +240,7 @@ static const char *group_name(const void *ctx, uint32_t i, uint64_t code)
     static _Thread_local char number[24]; /* copied at once by plumb__result_make */
     const asked *a = ctx;
     switch (a->query->by[i]) {
-    case PLUMB_FIELD_LAYER: return a->graph->run.layers[code].name;
+    case PLUMB_FIELD_LAYER: return a->graph->v.run.layers[code].name;
     case PLUMB_FIELD_STEP:
         snprintf(number, sizeof number, "%llu", (unsigned long long)code);
         return number;
@@ -313,14 +302,14 @@ static plumb_status prepare(asked *a, plumb_error *err)
     return mark_steps(a, q->example, err);
 }
 
-plumb_status plumb_graph_query(const plumb_graph *graph, const plumb_query *query,
+static plumb_status query_once(plumb_graph *graph, const plumb_query *query,
                                plumb_result **result, plumb_error *err)
 {
     plumb_status status = PLUMB_OK;
     asked a = { .graph = graph, .query = query };
-    plumb__spends_init(&a.spends, graph->run.layers, graph->run.n_layers);
+    plumb__spends_init(&a.spends, graph->v.run.layers, graph->v.run.n_layers);
     PLUMB_TRY_CLEAN(prepare(&a, err));
-    PLUMB_TRY_CLEAN(plumb__record_walk(graph->record, want_step, visit, &a, err));
+    PLUMB_TRY_CLEAN(plumb__record_walk(graph->v.record, want_step, visit, &a, err));
     if (a.groups.n == 0) {
         status = plumb__fail(err, PLUMB_ERR_NOT_FOUND,
                              "nothing found: no unit of the run matches all filters");
@@ -334,6 +323,16 @@ cleanup:
     plumb__free(a.example_in);
     plumb__free(a.step_in);
     plumb__free(a.use_in);
-    plumb__free(a.use_name);
+    return status;
+}
+
+plumb_status plumb_graph_query(plumb_graph *graph, const plumb_query *query,
+                               plumb_result **result, plumb_error *err)
+{
+    plumb_status status = query_once(graph, query, result, err);
+    for (int again = 0; again < PLUMB__GRAPH_RETRIES && plumb__graph_moved(graph, status); again++) {
+        PLUMB_TRY(plumb__graph_reopen(graph, err));
+        status = query_once(graph, query, result, err);
+    }
     return status;
 }

@@ -28,7 +28,7 @@ typedef struct seal_line {
 
 struct plumb__record {
     char dir[PLUMB__PATH_BYTES];
-    size_t n_uses;
+    const plumb__run_json *run;
     plumb__bytes head, seals;
     size_t torn_seal_bytes; /* behind the last whole line */
     seal_line *lines;
@@ -171,16 +171,74 @@ static plumb_status note_frame_rewind(const plumb__frame *frame, void *ctx, plum
 
 /* ---- opening ------------------------------------------------------------------------------ */
 
-static plumb_status open_file(const plumb__record *record, const char *path,
-                              plumb__h5_reader **reader, plumb_error *err)
+/* Hashed whole before the HDF5 library sees a byte: it was not built for damaged files. */
+static plumb_status check_digest(const plumb__listed_file *listed, const char *path,
+                                 plumb_error *err)
 {
+    plumb__hash digest;
+    uint64_t size_bytes = 0;
+    const plumb_status status = plumb__hash_file(path, &digest, NULL, &size_bytes, err);
+    if (status == PLUMB_ERR_NOT_FOUND)
+        return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: is listed in the inventory, but missing",
+                           listed->name);
+    PLUMB_TRY(status);
+    if (size_bytes != listed->size_bytes)
+        return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: has %llu bytes, but %llu were sealed",
+                           listed->name, (unsigned long long)size_bytes,
+                           (unsigned long long)listed->size_bytes);
+    if (plumb__hash_equal(&digest, &listed->blake2b)) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: its bytes are not those that were sealed",
+                       listed->name);
+}
+
+static bool same_layer(const plumb__layer_row *a, const plumb__layer_row *b)
+{
+    return strcmp(a->name, b->name) == 0 && strcmp(a->kind, b->kind) == 0 && a->depth == b->depth &&
+           a->rows == b->rows && a->cols == b->cols && a->params == b->params &&
+           a->weight == b->weight && a->use == b->use && a->n_uses == b->n_uses;
+}
+
+static plumb_status check_layers(const plumb__record *record, const plumb__h5_reader *reader,
+                                 const char *name, plumb_error *err)
+{
+    const plumb__layer_row *rows = plumb__h5_layers(reader);
+    const size_t n = plumb__h5_layer_count(reader);
+    if (n != record->run->n_layers)
+        return plumb__fail(err, PLUMB_ERR_MISMATCH, "%s: has %zu layers, but run.json has %zu", name,
+                           n, record->run->n_layers);
+    for (size_t i = 0; i < n; i++)
+        if (!same_layer(&rows[i], &record->run->layers[i]))
+            return plumb__fail(err, PLUMB_ERR_MISMATCH,
+                               "%s: layer %zu is not the one that run.json has (%s)", name, i + 1,
+                               record->run->layers[i].name);
+    if (strcmp(plumb__h5_run_id(reader), record->run->run_id) == 0) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_MISMATCH, "%s: belongs to run %.32s", name,
+                       plumb__h5_run_id(reader));
+}
+
+static plumb_status open_file(const plumb__record *record, const plumb__listed_file *listed,
+                              bool hash, plumb__h5_reader **reader, plumb_error *err)
+{
+    char path[PLUMB__PATH_BYTES];
+    PLUMB_TRY(plumb__path_join(path, record->dir, listed->name, err));
+    if (hash) PLUMB_TRY(check_digest(listed, path, err));
     PLUMB_TRY(plumb__h5_open(path, reader, err));
-    const size_t uses = plumb__h5_layer_count(*reader);
-    if (uses == record->n_uses) return PLUMB_OK;
+    const plumb_status status = check_layers(record, *reader, listed->name, err);
+    if (status == PLUMB_OK) return PLUMB_OK;
     plumb__h5_reader_free(*reader);
     *reader = NULL;
-    return plumb__fail(err, PLUMB_ERR_MISMATCH, "%s: has %zu layers, but run.json has %zu", path,
-                       uses, record->n_uses);
+    return status;
+}
+
+static plumb_status open_graph(plumb__record *record, plumb_error *err)
+{
+    const plumb__listed_file *listed = plumb__inventory_find(&record->last, "provenance.h5");
+    if (listed == NULL)
+        return plumb__fail(err, PLUMB_ERR_CORRUPT,
+                           "seals.jsonl line %zu: the run is merged, but provenance.h5 is not listed",
+                           record->n_lines);
+    PLUMB_TRY(open_file(record, listed, true, &record->graph, err));
+    return note_file_rewinds(record, record->graph, err);
 }
 
 /* The journal comes first: a leaf moves from it to a segment, never back, so none is missed. */
@@ -190,18 +248,12 @@ static plumb_status open_sources(plumb__record *record, plumb_error *err)
     const plumb_status scanned =
         plumb__journal_scan(record->dir, note_frame_rewind, record, &record->journal, err);
     PLUMB_TRY(read_seals(record, scanned == PLUMB_OK ? err : NULL));
-    char path[PLUMB__PATH_BYTES];
-    if (record->last.phase != PLUMB__PHASE_OPEN) {
-        PLUMB_TRY(plumb__path_join(path, record->dir, "provenance.h5", err));
-        PLUMB_TRY(open_file(record, path, &record->graph, err));
-        return note_file_rewinds(record, record->graph, err);
-    }
+    if (record->last.phase != PLUMB__PHASE_OPEN) return open_graph(record, err);
     PLUMB_TRY(scanned); /* merged and closed runs need no journal: it may be half gone */
     PLUMB_TRY(list_segments(record, err));
     for (size_t i = 0; i < record->n_segments; i++) {
         plumb__h5_reader *reader = NULL;
-        PLUMB_TRY(plumb__path_join(path, record->dir, record->segments[i]->name, err));
-        PLUMB_TRY(open_file(record, path, &reader, err));
+        PLUMB_TRY(open_file(record, record->segments[i], true, &reader, err));
         const plumb_status status = note_file_rewinds(record, reader, err);
         plumb__h5_reader_free(reader);
         PLUMB_TRY(status);
@@ -209,13 +261,13 @@ static plumb_status open_sources(plumb__record *record, plumb_error *err)
     return PLUMB_OK;
 }
 
-plumb_status plumb__record_open(const char *dir, size_t n_uses, plumb__record **out,
+plumb_status plumb__record_open(const char *dir, const plumb__run_json *run, plumb__record **out,
                                 plumb_error *err)
 {
     plumb_status status = PLUMB_OK;
     plumb__record *record = NULL;
     PLUMB_TRY(plumb__alloc(&record, 1, sizeof *record, "record", err));
-    record->n_uses = n_uses;
+    record->run = run;
     if (snprintf(record->dir, sizeof record->dir, "%s", dir) >= (int)sizeof record->dir)
         status = plumb__fail(err, PLUMB_ERR_LIMIT, "the path of the bundle is too long");
     else
@@ -368,9 +420,9 @@ static plumb_status walk_frame(const plumb__frame *frame, void *ctx, plumb_error
     PLUMB_TRY(advance_to(w, frame->leaf, err));
     if (frame->kind != PLUMB__LEAF_STEP || frame->leaf < w->next_leaf) return give(w, &item, err);
     PLUMB_TRY(plumb__step_decode(frame->payload, frame->payload_bytes, &step, &w->arrays, err));
-    if (step.n_uses != w->record->n_uses)
+    if (step.n_uses != w->record->run->n_layers)
         return plumb__fail(err, PLUMB_ERR_MISMATCH, "step %llu has %u layers, but run.json has %zu",
-                           (unsigned long long)step.step, step.n_uses, w->record->n_uses);
+                           (unsigned long long)step.step, step.n_uses, w->record->run->n_layers);
     item.step = &step;
     item.superseded = is_superseded(w->record, frame->leaf, step.attempt, step.step);
     const plumb_status status = give(w, &item, err);
@@ -381,10 +433,8 @@ static plumb_status walk_frame(const plumb__frame *frame, void *ctx, plumb_error
 static plumb_status walk_segments(walk *w, plumb_error *err)
 {
     for (size_t i = 0; i < w->record->n_segments; i++) {
-        char path[PLUMB__PATH_BYTES];
         plumb__h5_reader *reader = NULL;
-        PLUMB_TRY(plumb__path_join(path, w->record->dir, w->record->segments[i]->name, err));
-        PLUMB_TRY(open_file(w->record, path, &reader, err));
+        PLUMB_TRY(open_file(w->record, w->record->segments[i], false, &reader, err));
         const plumb_status status = walk_file(w, reader, err);
         plumb__h5_reader_free(reader);
         PLUMB_TRY(status);

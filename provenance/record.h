@@ -10,6 +10,7 @@
 #include "provenance/h5_reader.h"
 #include "provenance/inventory_read.h"
 #include "provenance/journal.h"
+#include "provenance/run_json.h"
 
 #define PLUMB__MAX_HEAD_BYTES ((size_t)64 << 10)
 #define PLUMB__MAX_SEALS_BYTES ((size_t)1 << 30)
@@ -36,9 +37,10 @@ typedef plumb_status plumb__record_fn(const plumb__record_leaf *leaf, void *ctx,
 /* Whether this step (index in the graph, its row) is to be read at all; text leaves always are. */
 typedef bool plumb__record_want_fn(uint64_t index, const plumb__h5_step_row *row, void *ctx);
 
-/* Opens what is there. n_uses: rows of the layer table (of run.json), which every step must have. */
-plumb_status plumb__record_open(const char *dir, size_t n_uses, plumb__record **record,
-                                plumb_error *err) PLUMB_MUST_CHECK;
+/* Opens what is there; run is borrowed. HDF5 files are opened after their digest is that of the last
+ * inventory, and their layer table must be run.json's. */
+plumb_status plumb__record_open(const char *dir, const plumb__run_json *run,
+                                plumb__record **record, plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__record_free(plumb__record *record);
 
 /* The open provenance.h5 of a closed run, else NULL. */

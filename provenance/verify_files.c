@@ -70,16 +70,10 @@ static bool is_grown_certificates(const plumb__verify *v, const plumb__listed_fi
     return plumb__hash_equal(&prefix, &listed->blake2b);
 }
 
-static plumb_status check_listed(plumb__verify *v, const plumb__listed_file *listed,
-                                 plumb__bundle_phase phase, plumb_error *err)
+static plumb_status compare(const plumb__verify *v, const plumb__listed_file *listed,
+                            const plumb__found_file *file, plumb__bundle_phase phase,
+                            plumb_error *err)
 {
-    plumb__found_file *file = (plumb__found_file *)(uintptr_t)plumb__verify_found(v, listed->name);
-    if (file == NULL) {
-        if (phase == PLUMB__PHASE_MERGED && starts(listed->name, "segments/")) return PLUMB_OK;
-        return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: is listed in the inventory, but missing",
-                           listed->name);
-    }
-    PLUMB_TRY(hash_found(v, file, err));
     if (file->size_bytes == listed->size_bytes &&
         plumb__hash_equal(&file->blake2b, &listed->blake2b))
         return PLUMB_OK;
@@ -90,6 +84,30 @@ static plumb_status check_listed(plumb__verify *v, const plumb__listed_file *lis
                            (unsigned long long)listed->size_bytes);
     return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: its bytes are not those that were sealed",
                        listed->name);
+}
+
+static plumb_status check_listed(plumb__verify *v, const plumb__listed_file *listed,
+                                 plumb__bundle_phase phase, plumb_error *err)
+{
+    plumb__found_file *file = (plumb__found_file *)(uintptr_t)plumb__verify_found(v, listed->name);
+    if (file == NULL) {
+        if (phase == PLUMB__PHASE_MERGED && starts(listed->name, "segments/")) return PLUMB_OK;
+        return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: is listed in the inventory, but missing",
+                           listed->name);
+    }
+    PLUMB_TRY(hash_found(v, file, err));
+    return compare(v, listed, file, phase, err);
+}
+
+plumb_status plumb__verify_listed(plumb__verify *v, const char *name, plumb_error *err)
+{
+    const plumb__inventory *inventory = plumb__record_inventory(v->record);
+    const plumb__listed_file *listed = plumb__inventory_find(inventory, name);
+    plumb__found_file file = { .name = (char *)(uintptr_t)name };
+    if (listed == NULL)
+        return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: is in the bundle, but in no inventory", name);
+    PLUMB_TRY(hash_found(v, &file, err));
+    return compare(v, listed, &file, inventory->phase, err);
 }
 
 /* ---- files that no inventory lists -------------------------------------------------------- */

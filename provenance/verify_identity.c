@@ -30,6 +30,6 @@ plumb_status plumb__verify_identity(plumb__verify *v, plumb_error *err)
     PLUMB_TRY(plumb__verify_read(v, "head", PLUMB__MAX_HEAD_BYTES, &v->head_bytes, err));
     PLUMB_TRY(plumb__head_check(&v->head_bytes, &v->run, &v->certificates, &v->head,
                                 &v->head_signer, err));
-    PLUMB_TRY(plumb__record_open(v->dir, v->run.n_layers, &v->record, err));
+    PLUMB_TRY(plumb__record_open(v->dir, &v->run, &v->record, err));
     return check_final(v, err);
 }
