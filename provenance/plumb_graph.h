@@ -26,8 +26,10 @@ PLUMB_API void plumb_verify_options_default(plumb_verify_options *options);
 typedef struct plumb_verify_report {
     uint32_t size, version;
     bool holds, closed, signer_checked;
-    uint64_t leaves, leaves_signed, steps, files, edges_checked;
-    char run_id[33], operator_keyid[PLUMB_KEYID_TEXT_BYTES];
+    bool rules_checked; /* masks and limits were recomputed: all with `full`, else of sampled steps */
+    uint64_t leaves, leaves_signed, steps, units, files, edges_checked;
+    char run_id[33], operator_keyid[PLUMB_KEYID_TEXT_BYTES]; /* "" when the signer was not checked */
+    char notes[1024];                              /* what is tolerated in an open run, by lines */
     char first_problem[PLUMB_ERROR_MESSAGE_BYTES]; /* "" when it holds */
     char still_trustworthy[256];                   /* what can be relied on all the same */
 } plumb_verify_report;

@@ -35,7 +35,7 @@ struct plumb__record {
     size_t n_lines, line_capacity;
     plumb__inventory last;
     plumb__h5_reader *graph;
-    const plumb__listed_file **segments;
+    const plumb__inventory_file **segments;
     size_t n_segments;
     rewind_leaf *rewinds;
     size_t n_rewinds, rewind_capacity;
@@ -91,15 +91,24 @@ static plumb_status read_seals(plumb__record *record, plumb_error *err)
     return plumb__fail(err, PLUMB_ERR_TRUNCATED, "seals.jsonl: has no inventory");
 }
 
-static uint64_t segment_number(const plumb__listed_file *file)
+/* Anything else below segments/ is not opened, whatever an inventory says. */
+static bool is_segment(const char *name)
+{
+    if (strncmp(name, "segments/", strlen("segments/")) != 0) return false;
+    const char *number = name + strlen("segments/");
+    const size_t digits = strspn(number, "0123456789");
+    return digits > 0 && digits <= 18 && strcmp(number + digits, ".h5") == 0;
+}
+
+static uint64_t segment_number(const plumb__inventory_file *file)
 {
     return strtoull(file->name + strlen("segments/"), NULL, 10);
 }
 
 static int by_number(const void *left, const void *right)
 {
-    const uint64_t a = segment_number(*(const plumb__listed_file *const *)left);
-    const uint64_t b = segment_number(*(const plumb__listed_file *const *)right);
+    const uint64_t a = segment_number(*(const plumb__inventory_file *const *)left);
+    const uint64_t b = segment_number(*(const plumb__inventory_file *const *)right);
     return a < b ? -1 : a > b;
 }
 
@@ -108,7 +117,7 @@ static plumb_status list_segments(plumb__record *record, plumb_error *err)
     PLUMB_TRY(plumb__alloc(&record->segments, record->last.n_files, sizeof *record->segments,
                            "segments", err));
     for (size_t i = 0; i < record->last.n_files; i++)
-        if (strncmp(record->last.files[i].name, "segments/", strlen("segments/")) == 0)
+        if (is_segment(record->last.files[i].name))
             record->segments[record->n_segments++] = &record->last.files[i];
     if (record->n_segments > 1)
         qsort(record->segments, record->n_segments, sizeof *record->segments, by_number);
@@ -172,7 +181,7 @@ static plumb_status note_frame_rewind(const plumb__frame *frame, void *ctx, plum
 /* ---- opening ------------------------------------------------------------------------------ */
 
 /* Hashed whole before the HDF5 library sees a byte: it was not built for damaged files. */
-static plumb_status check_digest(const plumb__listed_file *listed, const char *path,
+static plumb_status check_digest(const plumb__inventory_file *listed, const char *path,
                                  plumb_error *err)
 {
     plumb__hash digest;
@@ -182,10 +191,10 @@ static plumb_status check_digest(const plumb__listed_file *listed, const char *p
         return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: is listed in the inventory, but missing",
                            listed->name);
     PLUMB_TRY(status);
-    if (size_bytes != listed->size_bytes)
+    if (size_bytes != listed->bytes)
         return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: has %llu bytes, but %llu were sealed",
                            listed->name, (unsigned long long)size_bytes,
-                           (unsigned long long)listed->size_bytes);
+                           (unsigned long long)listed->bytes);
     if (plumb__hash_equal(&digest, &listed->blake2b)) return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: its bytes are not those that were sealed",
                        listed->name);
@@ -216,7 +225,7 @@ static plumb_status check_layers(const plumb__record *record, const plumb__h5_re
                        plumb__h5_run_id(reader));
 }
 
-static plumb_status open_file(const plumb__record *record, const plumb__listed_file *listed,
+static plumb_status open_file(const plumb__record *record, const plumb__inventory_file *listed,
                               bool hash, plumb__h5_reader **reader, plumb_error *err)
 {
     char path[PLUMB__PATH_BYTES];
@@ -232,7 +241,7 @@ static plumb_status open_file(const plumb__record *record, const plumb__listed_f
 
 static plumb_status open_graph(plumb__record *record, plumb_error *err)
 {
-    const plumb__listed_file *listed = plumb__inventory_find(&record->last, "provenance.h5");
+    const plumb__inventory_file *listed = plumb__inventory_find(&record->last, "provenance.h5");
     if (listed == NULL)
         return plumb__fail(err, PLUMB_ERR_CORRUPT,
                            "seals.jsonl line %zu: the run is merged, but provenance.h5 is not listed",
@@ -248,7 +257,7 @@ static plumb_status open_sources(plumb__record *record, plumb_error *err)
     const plumb_status scanned =
         plumb__journal_scan(record->dir, note_frame_rewind, record, &record->journal, err);
     PLUMB_TRY(read_seals(record, scanned == PLUMB_OK ? err : NULL));
-    if (record->last.phase != PLUMB__PHASE_OPEN) return open_graph(record, err);
+    if (record->last.state != PLUMB__SEAL_OPEN) return open_graph(record, err);
     PLUMB_TRY(scanned); /* merged and closed runs need no journal: it may be half gone */
     PLUMB_TRY(list_segments(record, err));
     for (size_t i = 0; i < record->n_segments; i++) {
@@ -449,7 +458,7 @@ plumb_status plumb__record_walk(plumb__record *record, plumb__record_want_fn *wa
     plumb_status status = PLUMB_OK;
     if (record->graph != NULL) PLUMB_TRY_CLEAN(walk_file(&w, record->graph, err));
     PLUMB_TRY_CLEAN(walk_segments(&w, err));
-    if (record->last.phase == PLUMB__PHASE_OPEN)
+    if (record->last.state == PLUMB__SEAL_OPEN)
         PLUMB_TRY_CLEAN(plumb__journal_scan(record->dir, walk_frame, &w, &record->journal, err));
     PLUMB_TRY_CLEAN(advance_to(&w, UINT64_MAX, err));
     if (w.next_line < record->n_lines)

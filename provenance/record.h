@@ -7,14 +7,13 @@
 #ifndef PLUMB_PROVENANCE_RECORD_H
 #define PLUMB_PROVENANCE_RECORD_H
 
+#include "provenance/certificate.h"
 #include "provenance/h5_reader.h"
-#include "provenance/inventory_read.h"
+#include "provenance/inventory.h"
 #include "provenance/journal.h"
 #include "provenance/run_json.h"
 
-#define PLUMB__MAX_HEAD_BYTES ((size_t)64 << 10)
 #define PLUMB__MAX_SEALS_BYTES ((size_t)1 << 30)
-#define PLUMB__MAX_SEAL_LINE_BYTES ((size_t)64 << 20)
 
 typedef struct plumb__record plumb__record;
 

@@ -4,7 +4,7 @@
 #define PLUMB_PROVENANCE_VERIFY_H
 
 #include "manifest/policy.h"
-#include "provenance/certificates.h"
+#include "provenance/operators.h"
 #include "provenance/plumb_graph.h"
 #include "provenance/record.h"
 
@@ -23,7 +23,7 @@ typedef struct plumb__verify {
 
     plumb__bytes run_bytes, head_bytes, certificate_bytes;
     plumb__run_json run;
-    plumb__certificates certificates;
+    plumb__operators certificates;
     plumb__checkpoint head;
     size_t head_signer;
     plumb__record *record;

@@ -76,7 +76,7 @@ static plumb_status check(plumb__verify *v, const checkpoint_leaf *row, plumb_er
 {
     char temporary[sizeof row->name + 4];
     const plumb__found_file *file = plumb__verify_found(v, row->name);
-    const bool open = plumb__record_inventory(v->record)->phase == PLUMB__PHASE_OPEN;
+    const bool open = plumb__record_inventory(v->record)->state == PLUMB__SEAL_OPEN;
     if (file != NULL && is_same(file, row)) return PLUMB_OK;
     snprintf(temporary, sizeof temporary, "%s.tmp", row->name);
     const plumb__found_file *left = plumb__verify_found(v, temporary);
@@ -93,14 +93,14 @@ static plumb_status check(plumb__verify *v, const checkpoint_leaf *row, plumb_er
 
 static plumb_status check_unrecorded(plumb__verify *v, const checkpoints *all, plumb_error *err)
 {
-    const plumb__bundle_phase phase = plumb__record_inventory(v->record)->phase;
+    const plumb__seal_state phase = plumb__record_inventory(v->record)->state;
     for (size_t i = 0; i < v->n_found; i++) {
         const char *name = v->found[i].name;
         const size_t n = strlen(name);
         bool known = strncmp(name, "checkpoints/", strlen("checkpoints/")) != 0;
         for (size_t k = 0; k < all->n && !known; k++) known = strcmp(all->rows[k].name, name) == 0;
         if (known) continue;
-        if (phase == PLUMB__PHASE_CLOSED || n < 4 || strcmp(name + n - 4, ".tmp") != 0)
+        if (phase == PLUMB__SEAL_CLOSED || n < 4 || strcmp(name + n - 4, ".tmp") != 0)
             return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: no leaf records this checkpoint", name);
     }
     return PLUMB_OK;

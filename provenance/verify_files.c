@@ -62,36 +62,38 @@ static plumb_status hash_found(plumb__verify *v, plumb__found_file *file, plumb_
 
 /* Reopening appends a certificate before the next inventory: what was listed is then a prefix, and the
  * new lines have been checked one by one. */
-static bool is_grown_certificates(const plumb__verify *v, const plumb__listed_file *listed)
+static bool is_grown_certificates(const plumb__verify *v, const plumb__inventory_file *listed)
 {
     if (strcmp(listed->name, "certificates") != 0) return false;
-    if (listed->size_bytes > v->certificate_bytes.size) return false;
-    const plumb__hash prefix = plumb__blake2b(v->certificate_bytes.data, listed->size_bytes);
+    if (listed->bytes > v->certificate_bytes.size) return false;
+    const plumb__hash prefix = plumb__blake2b(v->certificate_bytes.data, listed->bytes);
     return plumb__hash_equal(&prefix, &listed->blake2b);
 }
 
-static plumb_status compare(const plumb__verify *v, const plumb__listed_file *listed,
-                            const plumb__found_file *file, plumb__bundle_phase phase,
+static plumb_status compare(const plumb__verify *v, const plumb__inventory_file *listed,
+                            const plumb__found_file *file, plumb__seal_state phase,
                             plumb_error *err)
 {
-    if (file->size_bytes == listed->size_bytes &&
+    if (file->size_bytes == listed->bytes &&
         plumb__hash_equal(&file->blake2b, &listed->blake2b))
         return PLUMB_OK;
-    if (phase != PLUMB__PHASE_CLOSED && is_grown_certificates(v, listed)) return PLUMB_OK;
-    if (file->size_bytes != listed->size_bytes)
+    if (phase != PLUMB__SEAL_CLOSED && is_grown_certificates(v, listed)) return PLUMB_OK;
+    if (phase == PLUMB__SEAL_OPEN && starts(listed->name, "checkpoints/"))
+        return PLUMB_OK; /* a rewound run writes its steps again: left to the leaves (stage 5) */
+    if (file->size_bytes != listed->bytes)
         return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: has %llu bytes, but %llu were sealed",
                            listed->name, (unsigned long long)file->size_bytes,
-                           (unsigned long long)listed->size_bytes);
+                           (unsigned long long)listed->bytes);
     return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: its bytes are not those that were sealed",
                        listed->name);
 }
 
-static plumb_status check_listed(plumb__verify *v, const plumb__listed_file *listed,
-                                 plumb__bundle_phase phase, plumb_error *err)
+static plumb_status check_listed(plumb__verify *v, const plumb__inventory_file *listed,
+                                 plumb__seal_state phase, plumb_error *err)
 {
     plumb__found_file *file = (plumb__found_file *)(uintptr_t)plumb__verify_found(v, listed->name);
     if (file == NULL) {
-        if (phase == PLUMB__PHASE_MERGED && starts(listed->name, "segments/")) return PLUMB_OK;
+        if (phase == PLUMB__SEAL_MERGED && starts(listed->name, "segments/")) return PLUMB_OK;
         return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: is listed in the inventory, but missing",
                            listed->name);
     }
@@ -102,23 +104,23 @@ static plumb_status check_listed(plumb__verify *v, const plumb__listed_file *lis
 plumb_status plumb__verify_listed(plumb__verify *v, const char *name, plumb_error *err)
 {
     const plumb__inventory *inventory = plumb__record_inventory(v->record);
-    const plumb__listed_file *listed = plumb__inventory_find(inventory, name);
+    const plumb__inventory_file *listed = plumb__inventory_find(inventory, name);
     plumb__found_file file = { .name = (char *)(uintptr_t)name };
     if (listed == NULL)
         return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: is in the bundle, but in no inventory", name);
     PLUMB_TRY(hash_found(v, &file, err));
-    return compare(v, listed, &file, inventory->phase, err);
+    return compare(v, listed, &file, inventory->state, err);
 }
 
 /* ---- files that no inventory lists -------------------------------------------------------- */
 
 /* Checkpoints are left to their leaves (stage 5). */
-static bool is_tolerated(const char *name, plumb__bundle_phase phase)
+static bool is_tolerated(const char *name, plumb__seal_state phase)
 {
     if (strcmp(name, "seals.jsonl") == 0 || strcmp(name, "head") == 0) return true;
-    if (phase == PLUMB__PHASE_CLOSED) return false;
+    if (phase == PLUMB__SEAL_CLOSED) return false;
     return starts(name, "journal/") || is_temporary(name) || starts(name, "checkpoints/") ||
-           (phase == PLUMB__PHASE_OPEN &&
+           (phase == PLUMB__SEAL_OPEN &&
             (starts(name, "segments/") || strcmp(name, "provenance.h5") == 0));
 }
 
@@ -126,10 +128,10 @@ static plumb_status check_found(plumb__verify *v, plumb__found_file *file,
                                 const plumb__inventory *inventory, plumb_error *err)
 {
     if (plumb__inventory_find(inventory, file->name) != NULL) return PLUMB_OK;
-    if (!is_tolerated(file->name, inventory->phase))
+    if (!is_tolerated(file->name, inventory->state))
         return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: is in the bundle, but in no inventory",
                            file->name);
-    if (starts(file->name, "journal/") || inventory->phase == PLUMB__PHASE_CLOSED ||
+    if (starts(file->name, "journal/") || inventory->state == PLUMB__SEAL_CLOSED ||
         strcmp(file->name, "seals.jsonl") == 0 || strcmp(file->name, "head") == 0)
         return PLUMB_OK; /* read and checked elsewhere */
     if (starts(file->name, "checkpoints/")) return hash_found(v, file, err);
@@ -140,15 +142,15 @@ static plumb_status check_found(plumb__verify *v, plumb__found_file *file,
 
 /* ---- directories -------------------------------------------------------------------------- */
 
-static bool may_be_empty(const char *relative, plumb__bundle_phase phase)
+static bool may_be_empty(const char *relative, plumb__seal_state phase)
 {
-    return phase != PLUMB__PHASE_CLOSED || strcmp(relative, "checkpoints") == 0 ||
+    return phase != PLUMB__SEAL_CLOSED || strcmp(relative, "checkpoints") == 0 ||
            strcmp(relative, "evidence") == 0;
 }
 
 /* Empty directories escape a walk over files, but they too were added by someone. */
 static plumb_status check_directory(const char *dir, const char *relative,
-                                    plumb__bundle_phase phase, int depth, plumb_error *err)
+                                    plumb__seal_state phase, int depth, plumb_error *err)
 {
     char path[PLUMB__PATH_BYTES], below[PLUMB__PATH_BYTES];
     plumb_status status = PLUMB_OK;
@@ -184,13 +186,13 @@ plumb_status plumb__verify_files(plumb__verify *v, plumb_error *err)
     const plumb__inventory *inventory = plumb__record_inventory(v->record);
     PLUMB_TRY(plumb__dir_walk(v->dir, PLUMB__MAX_INVENTORY_FILES, note_file, v, err));
     for (size_t i = 0; i < inventory->n_files; i++)
-        PLUMB_TRY(check_listed(v, &inventory->files[i], inventory->phase, err));
+        PLUMB_TRY(check_listed(v, &inventory->files[i], inventory->state, err));
     for (size_t i = 0; i < v->n_found; i++)
         PLUMB_TRY(check_found(v, &v->found[i], inventory, err));
-    PLUMB_TRY(check_directory(v->dir, "", inventory->phase, 0, err));
+    PLUMB_TRY(check_directory(v->dir, "", inventory->state, 0, err));
     const size_t torn = plumb__record_torn_seal(v->record);
     if (torn == 0) return PLUMB_OK;
-    if (inventory->phase == PLUMB__PHASE_CLOSED)
+    if (inventory->state == PLUMB__SEAL_CLOSED)
         return plumb__fail(err, PLUMB_ERR_DIGEST,
                            "seals.jsonl: %zu bytes follow the last inventory of a closed run", torn);
     plumb__bytes_appendf(&v->notes, "seals.jsonl: the last %zu bytes are a torn write\n", torn);

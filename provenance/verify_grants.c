@@ -1,0 +1,118 @@
+/* What each unit was allowed, from the manifest and the policy alone. */
+#include "provenance/verify_rules.h"
+
+#include "base/alloc.h"
+#include "base/half.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* plumb_reason of runtime/plumb.h, whose numbers are pinned by the format. */
+enum { REASON_UNKNOWN = 2, REASON_ZERO_WEIGHT = 4, REASON_UNKNOWN_PASSED = 6, REASON_SEGMENT = 7 };
+
+static uint16_t stored(double value, double max_mask)
+{
+    if (!(value > 0)) return 0; /* NaN too */
+    return plumb__f16_round_down(value < max_mask ? value : max_mask);
+}
+
+plumb_status plumb__grants_open(const plumb__verify *v, plumb__grants *grants, plumb_error *err)
+{
+    const size_t profiles = plumb_manifest_profile_count(v->manifest);
+    *grants = (plumb__grants){ .v = v };
+    PLUMB_TRY(plumb__alloc(&grants->masks, profiles * v->run.n_layers, sizeof *grants->masks,
+                           "masks", err));
+    PLUMB_TRY(plumb__alloc(&grants->known, profiles, 1, "masks", err));
+    return plumb__alloc(&grants->row, v->run.n_layers, sizeof *grants->row, "masks", err);
+}
+
+void plumb__grants_free(plumb__grants *grants)
+{
+    plumb__free(grants->masks);
+    plumb__free(grants->known);
+    plumb__free(grants->row);
+    *grants = (plumb__grants){ 0 };
+}
+
+static const uint16_t *profile_masks(plumb__grants *grants, uint32_t number, int32_t segment,
+                                     uint32_t profile)
+{
+    const plumb__verify *v = grants->v;
+    uint16_t *row = grants->masks + (size_t)profile * v->run.n_layers;
+    if (grants->known[profile]) return row;
+    for (size_t k = 0; k < v->run.n_layers; k++)
+        row[k] = stored(plumb_manifest_mask(v->manifest, number, segment, v->run.layers[k].depth,
+                                            v->run.layers[k].name),
+                        v->policy.max_mask);
+    grants->known[profile] = 1;
+    return row;
+}
+
+static void grant_unknown(plumb__grants *grants, plumb__grant *out)
+{
+    const plumb__policy *policy = &grants->v->policy;
+    const bool pass = policy->unknown == PLUMB__UNKNOWN_PASS;
+    for (size_t k = 0; k < grants->v->run.n_layers; k++)
+        grants->row[k] = pass ? stored(1, policy->max_mask) : 0;
+    out->mask = grants->row;
+    out->unit_nats = pass ? policy->unit_step_nats : INFINITY;
+    out->run_nats = INFINITY;
+    out->weight = 1;
+    out->refused = !pass && policy->unknown != PLUMB__UNKNOWN_ZERO;
+    out->reason = pass ? REASON_UNKNOWN_PASSED : REASON_UNKNOWN;
+}
+
+static double or_default(double stated, double by_policy)
+{
+    return isnan(stated) ? by_policy : stated;
+}
+
+static plumb_status grant_known(plumb__grants *grants, const plumb__step *step, uint32_t unit,
+                                plumb__grant *out, plumb_error *err)
+{
+    const plumb__verify *v = grants->v;
+    plumb_record record;
+    uint32_t n_segments = 0;
+    plumb_record_default(&record);
+    PLUMB_TRY(plumb_manifest_record(v->manifest, out->number, &record, err));
+    snprintf(out->id, sizeof out->id, "%s", record.id);
+    out->unit_nats = or_default(record.step_budget_nats, v->policy.unit_step_nats);
+    out->run_nats = or_default(record.run_budget_nats, v->policy.run_nats);
+    out->weight = record.weight;
+    out->has_digest = record.has_digest;
+    out->mask = grants->row;
+    const int32_t segment = step->segment[unit];
+    const plumb_segment *segments =
+        plumb_manifest_segments(v->manifest, out->number, &n_segments);
+    if (segment < -1)
+        return plumb__fail(err, PLUMB_ERR_MISMATCH, "step %llu: example %s has segment %d",
+                           (unsigned long long)step->step, out->id, segment);
+    const bool missing = segment >= 0 && (uint32_t)segment >= n_segments;
+    if (missing || !((float)record.weight > 0)) {
+        out->refused = true;
+        out->reason = missing ? REASON_SEGMENT : REASON_ZERO_WEIGHT;
+        return PLUMB_OK;
+    }
+    out->mask = profile_masks(grants, out->number, segment,
+                              segment < 0 ? record.profile_number : segments[segment].profile);
+    for (size_t k = 0; k < v->run.n_layers; k++) out->reaches = out->reaches || out->mask[k] != 0;
+    return PLUMB_OK;
+}
+
+plumb_status plumb__grants_unit(plumb__grants *grants, const plumb__step *step, uint32_t unit,
+                                plumb__grant *out, plumb_error *err)
+{
+    const int32_t example = step->example[unit];
+    *out = (plumb__grant){ .known = example >= 0, .number = (uint32_t)example };
+    memset(grants->row, 0, grants->v->run.n_layers * sizeof *grants->row);
+    if (example < -1 || (example >= 0 && (uint64_t)example >= grants->v->run.records))
+        return plumb__fail(err, PLUMB_ERR_MISMATCH,
+                           "step %llu: unit %u has example number %d, the manifest has %llu records",
+                           (unsigned long long)step->step, unit, example,
+                           (unsigned long long)grants->v->run.records);
+    if (example >= 0) return grant_known(grants, step, unit, out, err);
+    snprintf(out->id, sizeof out->id, "(not in the manifest)");
+    grant_unknown(grants, out);
+    return PLUMB_OK;
+}
