@@ -4,10 +4,10 @@
 usage: lm_torch.py [--blocks 6 --width 256 --heads 8 --context 256 --batch 8] [--threads N]
                    [--warmup N] [--steps N] [--compile] [--probe FILE]
 
-Times forward, cross-entropy, backward and AdamW on full-length sequences and prints one JSON object:
+Times forward, cross-entropy, backward and AdamW on full-length sequences and prints a JSON object:
 seconds of every timed step, versions, the BLAS that is mapped into the process. With --probe it
-instead loads weights, one ragged batch and gradients as tests/examples/lm_probe wrote them, and
-prints how far PyTorch's own loss and gradients are from them.
+instead loads weights, one ragged batch and gradients as tests/examples/test_lm_gradients wrote
+them, and prints how far PyTorch's own loss and gradients are from them.
 """
 import argparse, json, math, struct, sys, time
 
@@ -22,8 +22,9 @@ def names(blocks, tied):
     yield "tokens"
     yield "positions"
     for b in range(blocks):
-        for part in ("norm1", "attention.qkv.weight", "attention.qkv.bias", "attention.proj.weight", "attention.proj.bias",
-                     "norm2", "mlp.up.weight", "mlp.up.bias", "mlp.down.weight", "mlp.down.bias"):
+        for part in ("norm1", "attention.qkv.weight", "attention.qkv.bias",
+                     "attention.proj.weight", "attention.proj.bias", "norm2", "mlp.up.weight",
+                     "mlp.up.bias", "mlp.down.weight", "mlp.down.bias"):
             yield f"blocks.{b}.{part}"
     yield "norm"
     if not tied:
@@ -31,13 +32,14 @@ def names(blocks, tied):
 
 
 def shape_of(name, width, context):
-    last = name.split(".", 2)[-1]
-    return {"tokens": (VOCABULARY, width), "positions": (context, width), "head.weight": (VOCABULARY, width),
+    part = name.split(".", 2)[-1] if name.startswith("blocks.") else name
+    return {"tokens": (VOCABULARY, width), "positions": (context, width),
+            "head.weight": (VOCABULARY, width),
             "norm": (2, width), "norm1": (2, width), "norm2": (2, width),
             "attention.qkv.weight": (3 * width, width), "attention.qkv.bias": (3 * width,),
             "attention.proj.weight": (width, width), "attention.proj.bias": (width,),
             "mlp.up.weight": (4 * width, width), "mlp.up.bias": (4 * width,),
-            "mlp.down.weight": (width, 4 * width), "mlp.down.bias": (width,)}[name if name in ("tokens", "positions", "norm", "head.weight") else last]
+            "mlp.down.weight": (width, 4 * width), "mlp.down.bias": (width,)}[part]
 
 
 def attend(q, k, v):
@@ -45,8 +47,8 @@ def attend(q, k, v):
         return F.scaled_dot_product_attention(q, k, v, is_causal=True)
     length = q.shape[-2]
     mask = torch.full((length, length), -math.inf, dtype=q.dtype).triu(1)
-    scores = torch.baddbmm(mask.expand(q.shape[0] * q.shape[1], length, length), q.flatten(0, 1), k.flatten(0, 1).transpose(1, 2),
-                           alpha=1 / math.sqrt(q.shape[-1]))
+    scores = torch.baddbmm(mask.expand(q.shape[0] * q.shape[1], length, length), q.flatten(0, 1),
+                           k.flatten(0, 1).transpose(1, 2), alpha=1 / math.sqrt(q.shape[-1]))
     return torch.bmm(scores.softmax(-1), v.flatten(0, 1)).view_as(q)
 
 
@@ -61,7 +63,8 @@ class Model(torch.nn.Module):
             if value.shape[0] == 2 and "norm" in name:
                 value[0] = 1
             elif value.dim() == 2:
-                value.normal_(0, 0.02 / (math.sqrt(2 * blocks) if "proj" in name or "down" in name else 1))
+                residual = "proj" in name or "down" in name
+                value.normal_(0, 0.02 / (math.sqrt(2 * blocks) if residual else 1))
             # A norm is two vectors: gain and bias.
             for v in (value[0].clone(), value[1].clone()) if "norm" in name else (value,):
                 self.p.append(torch.nn.Parameter(v))
@@ -73,7 +76,8 @@ class Model(torch.nn.Module):
         x = F.embedding(tokens, table) + next(p)[:length]
         for _ in range(self.blocks):
             y = F.linear(F.layer_norm(x, (self.width,), next(p), next(p)), next(p), next(p))
-            q, k, v = (t.view(batch, length, self.heads, -1).transpose(1, 2) for t in y.split(self.width, -1))
+            q, k, v = (t.view(batch, length, self.heads, -1).transpose(1, 2)
+                       for t in y.split(self.width, -1))
             y = attend(q, k, v).transpose(1, 2).reshape(batch, length, self.width)
             x = x + F.linear(y, next(p), next(p))
             y = F.linear(F.layer_norm(x, (self.width,), next(p), next(p)), next(p), next(p))
@@ -124,9 +128,9 @@ def measure(args):
         opt.step()
         if step >= args.warmup:
             seconds.append(time.perf_counter() - start)
-    return {"seconds": seconds, "loss": float(loss), "torch": torch.__version__, "adamw": kind, "blas": libraries(),
-            "capability": getattr(torch.backends.cpu, "get_cpu_capability", lambda: None)() if hasattr(torch.backends, "cpu") else None,
-            "sdpa": hasattr(F, "scaled_dot_product_attention"), "threads": torch.get_num_threads(), "compiled": args.compile}
+    return {"seconds": seconds, "loss": loss.item(), "torch": torch.__version__, "adamw": kind,
+            "blas": libraries(), "sdpa": hasattr(F, "scaled_dot_product_attention"),
+            "threads": torch.get_num_threads(), "compiled": args.compile}
 
 
 def read_probe(path):
@@ -135,12 +139,16 @@ def read_probe(path):
         data = f.read()
     blocks, width, heads, context, tied, units, rows, size, layers = struct.unpack_from("<9q", data)
     at = 72
-    take = lambda fmt, n: (struct.unpack_from(f"<{n}{fmt}", data, at), at + struct.calcsize(f"<{n}{fmt}"))
-    lengths, at = take("q", units)
-    targets, at = take("i", rows)
-    (loss,), at = take("d", 1)
-    params, at = take("d", size)
-    grads, at = take("d", size)
+
+    def take(form, n):
+        nonlocal at
+        values = struct.unpack_from(f"<{n}{form}", data, at)
+        at += struct.calcsize(f"<{n}{form}")
+        return values
+
+    lengths, targets = take("q", units), take("i", rows)
+    (loss,) = take("d", 1)
+    params, grads = take("d", size), take("d", size)
     return (blocks, width, heads, context, bool(tied)), lengths, targets, loss, params, grads
 
 
@@ -157,19 +165,23 @@ def probe(path):
     for n in lengths:
         want = torch.tensor([targets[at:at + n]])
         given = torch.cat([torch.zeros(1, 1, dtype=torch.long), want[:, :-1]], 1)
-        total = total + F.cross_entropy(model(given).view(-1, VOCABULARY), want.view(-1), reduction="sum")
+        logits = model(given).view(-1, VOCABULARY)
+        total = total + F.cross_entropy(logits, want.view(-1), reduction="sum")
         at += n
     mean = total / at
     mean.backward()
     mine = torch.cat([p.grad.flatten() for p in model.p])
     theirs = torch.tensor(grads, dtype=torch.float64)
-    return {"loss": float(mean), "loss_difference": abs(float(mean) - loss),
-            "gradient_difference": float((mine - theirs).norm() / mine.norm()), "parameters": len(params)}
+    return {"loss": mean.item(), "loss_difference": abs(mean.item() - loss),
+            "gradient_difference": ((mine - theirs).norm() / mine.norm()).item(),
+            "parameters": len(params)}
 
 
 def main():
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in (("blocks", 6), ("width", 256), ("heads", 8), ("context", 256), ("batch", 8), ("threads", 0), ("warmup", 4), ("steps", 10)):
+    ap = argparse.ArgumentParser(description=__doc__,
+                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in (("blocks", 6), ("width", 256), ("heads", 8), ("context", 256),
+                          ("batch", 8), ("threads", 0), ("warmup", 4), ("steps", 10)):
         ap.add_argument(f"--{name}", type=int, default=default)
     ap.add_argument("--compile", action="store_true")
     ap.add_argument("--probe")

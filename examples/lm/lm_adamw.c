@@ -5,6 +5,7 @@
 #include "runtime/plumb.h"
 
 #include <math.h>
+#include <string.h>
 
 #define CHUNK_REALS 32768u
 
@@ -58,7 +59,8 @@ static void norm_task(void *ctx, size_t l)
         r->norm2[l] = r->model->ops->sum_squares(layer->size, r->model->grads + layer->offset);
 }
 
-/* Global clipping couples units through one factor; it comes after governance and is off by default. */
+/* Global clipping couples units through one factor; it comes after governance and is off by
+ * default. */
 static double clip_scale(adamw_region *r)
 {
     if (!(r->settings->grad_clip > 0)) return 1;
@@ -77,6 +79,7 @@ void lm_adamw(lm_model *model, const lm_adamw_settings *settings, const uint8_t 
         const size_t chunks = (model->layers[l].size + CHUNK_REALS - 1) / CHUNK_REALS;
         region.first_task[l + 1] = region.first_task[l] + (steps ? chunks : 0);
         model->updates[l] += steps;
+        if (!steps) memset(lm_grad_of(model, l), 0, model->layers[l].size * sizeof(real));
     }
     region.scale = clip_scale(&region);
     plumb_parallel(region.first_task[model->n_layers], update_task, &region);

@@ -1,7 +1,8 @@
 /* The backward pass. Per block: a region over rows through the MLP and the attention's projection,
- * one over heads, one over rows through qkv; then the block's weight gradients, which whoever called
- * computes (plain products, or plumb_grad_*). The gradient of the stream is kept at three places
- * of a block, because each is the output gradient of a projection that is still to be differentiated. */
+ * one over heads, one over rows through qkv; then the block's weight gradients, which whoever
+ * called computes (plain products, or plumb_grad_*). The gradient of the stream is kept at three
+ * places of a block, because each is the output gradient of a projection that is still to be
+ * differentiated. */
 #include "lm_region.h"
 
 #include "runtime/plumb.h"

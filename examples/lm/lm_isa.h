@@ -1,4 +1,5 @@
-/* Names of functions that are compiled once per instruction set: LM_FOR_ISA(f) is f_avx2 and so on. */
+/* Names of functions that are compiled once per instruction set: LM_FOR_ISA(f) is f_avx2 and so
+ * on. */
 #ifndef LM_ISA_H
 #define LM_ISA_H
 

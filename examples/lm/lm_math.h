@@ -18,7 +18,8 @@ static inline real lm_exp(real x) { return exp(x); }
 #define LM_SQRT sqrtf
 #define LM_LOG logf
 
-/* Where float32 overflows it gives inf-like 2^127 (callers subtract their maximum first); NaN stays. */
+/* Where float32 overflows it gives inf-like 2^127 (callers subtract their maximum first); NaN
+ * stays. */
 static inline real lm_exp(real x)
 {
     union {

@@ -4,9 +4,9 @@
  *   per block:  x += proj(attention(qkv(norm1(x))));  x += down(gelu(up(norm2(x))))
  *   logits = head(norm(x))
  *
- * LayerNorm with gain and bias before each half (eps 1e-5), causal attention, GELU in its tanh form,
- * biases on the block's linear layers, none on the head; the head is a matrix of its own or the
- * token table (tied). One thread at a time; the work inside is spread with plumb_parallel. */
+ * LayerNorm with gain and bias before each half (eps 1e-5), causal attention, GELU in its tanh
+ * form, biases on the block's linear layers, none on the head; the head is a matrix of its own or
+ * the token table (tied). One thread at a time; the work inside is spread with plumb_parallel. */
 #ifndef LM_MODEL_H
 #define LM_MODEL_H
 
@@ -25,7 +25,8 @@ typedef struct lm_shape {
     bool tied;
 } lm_shape;
 
-/* Numbers of the governed layers: tokens, positions, ten per block, final norm, head (if untied). */
+/* Numbers of the governed layers: tokens, positions, ten per block, final norm, head (if untied).
+ * */
 enum { LM_TOKENS = 0, LM_POSITIONS = 1, LM_FIRST_BLOCK = 2 };
 enum { LM_NORM1, LM_QKV, LM_QKV_BIAS, LM_PROJ, LM_PROJ_BIAS, LM_NORM2, LM_UP, LM_UP_BIAS, LM_DOWN,
        LM_DOWN_BIAS };
@@ -137,7 +138,8 @@ typedef struct lm_adamw_settings {
     double lr, beta1, beta2, eps, weight_decay, grad_clip; /* grad_clip 0: off */
 } lm_adamw_settings;
 /* One update of every layer with live[i] != 0 (NULL: all); matrices decay, norms and biases do not.
- * A layer that is not live keeps weights, moments and its count of updates. */
+ * A layer that is not live keeps weights, moments and its count of updates. Every gradient is 0
+ * afterwards. */
 void lm_adamw(lm_model *model, const lm_adamw_settings *settings, const uint8_t *live);
 
 #endif

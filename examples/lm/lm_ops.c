@@ -2,7 +2,8 @@
  * norm, GELU, bias, softmax cross-entropy, AdamW. Compiled once per instruction set.
  *
  * GELU is the tanh form of GPT-2, 0.5 z (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))), computed as
- * z * sigmoid(2u); its slope comes out of the same exponential and is kept for the backward pass. */
+ * z * sigmoid(2u); its slope comes out of the same exponential and is kept for the backward pass.
+ * */
 #include "lm_isa.h"
 #include "lm_math.h"
 
@@ -154,7 +155,7 @@ static real xent_row(size_t n, real *restrict logits, size_t target, real scale)
     return LM_LOG(sum) + top - at_target;
 }
 
-static void adamw(size_t n, real *restrict p, const real *restrict g, real *restrict m,
+static void adamw(size_t n, real *restrict p, real *restrict g, real *restrict m,
                   real *restrict v, const lm_adamw_step *s)
 {
     const real keep = 1 - s->lr * s->decay, rate = s->lr / s->bias1;
@@ -163,6 +164,7 @@ static void adamw(size_t n, real *restrict p, const real *restrict g, real *rest
 #pragma omp simd
     for (size_t i = 0; i < n; i++) {
         const real grad = g[i] * scale;
+        g[i] = 0;
         m[i] = b1 * m[i] + (1 - b1) * grad;
         v[i] = b2 * v[i] + (1 - b2) * grad * grad;
         p[i] = p[i] * keep - rate * m[i] / (LM_SQRT(v[i]) * root + eps);

@@ -1,6 +1,7 @@
 /* Inner loops, compiled once per instruction set from the same source (lm_ops.c, lm_tile.h) and
  * chosen when the program starts. Every function is single-threaded, allocates nothing and works on
- * row-major data; `ld` is in elements. Results depend on the instruction set chosen, not on threads. */
+ * row-major data; `ld` is in elements. Results depend on the instruction set chosen, not on
+ * threads. */
 #ifndef LM_OPS_H
 #define LM_OPS_H
 
@@ -29,7 +30,8 @@ typedef struct lm_head {
 
 typedef struct lm_ops {
     const char *name;
-    /* x += bias (NULL: none); xhat = (x - mean) * rstd; y = gain * xhat + bias_n; rows of `width` */
+    /* x += bias (NULL: none); xhat = (x - mean) * rstd; y = gain * xhat + bias_n; rows of `width`
+     * */
     void (*norm)(size_t rows, size_t width, real *x, const real *bias, const real *gain,
                  const real *bias_n, real *xhat, real *y, real *rstd);
     /* out = in + d(norm)/dx applied to dy; in NULL: 0 */
@@ -43,11 +45,13 @@ typedef struct lm_ops {
     /* column sums of rows x width (stride ld) of y, and of xhat * y where xhat is given; ADDED */
     void (*column_sums)(size_t rows, size_t width, const real *y, const real *xhat, size_t ld,
                         real *sum_y, real *sum_xhat_y);
-    /* one row of softmax cross-entropy: returns the loss; logits become scale * (softmax - onehot) */
+    /* one row of softmax cross-entropy: returns the loss; logits become scale * (softmax - onehot)
+     * */
     real (*xent_row)(size_t n, real *logits, size_t target, real scale);
     void (*head_forward)(const lm_head *h);
     void (*head_back)(const lm_head *h);
-    void (*adamw)(size_t n, real *p, const real *g, real *m, real *v, const lm_adamw_step *s);
+    /* leaves the gradient 0, while it is in cache: the next step's are added to it */
+    void (*adamw)(size_t n, real *p, real *g, real *m, real *v, const lm_adamw_step *s);
     double (*sum_squares)(size_t n, const real *x);
 } lm_ops;
 

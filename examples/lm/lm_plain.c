@@ -1,5 +1,6 @@
 /* Weight gradients without governance: plain products, all jobs of a block in one region. A job is
- * cut into tiles by its shape alone; a bias rides on the tile of its matrix only through the cache. */
+ * cut into tiles by its shape alone; a bias rides on the tile of its matrix only through the
+ * cache. */
 #include "lm_model.h"
 
 #include "runtime/plumb.h"

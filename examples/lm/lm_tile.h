@@ -1,8 +1,9 @@
 /* Small matrix product for attention: C (m, n) = A B or C += A B, everything in registers along k.
  * OpenBLAS packs its operands, which costs more than the product at a head's 32 or 64 columns.
  *
- * A is read through two strides, so that the same loop serves A and A transposed; rows of B and C are
- * contiguous. Part of lm_ops.c; LM_VECTOR_BYTES is the register width of the instruction set. */
+ * A is read through two strides, so that the same loop serves A and A transposed; rows of B and C
+ * are contiguous. Part of lm_ops.c; LM_VECTOR_BYTES is the register width of the instruction set.
+ * */
 #ifndef LM_TILE_H
 #define LM_TILE_H
 
@@ -10,7 +11,8 @@
 
 #include <stdbool.h>
 
-typedef real lm_vector __attribute__((vector_size(LM_VECTOR_BYTES), aligned(sizeof(real)), may_alias));
+typedef real lm_vector
+    __attribute__((vector_size(LM_VECTOR_BYTES), aligned(sizeof(real)), may_alias));
 #define LM_LANES (LM_VECTOR_BYTES / sizeof(real))
 
 #if defined(__clang__)
