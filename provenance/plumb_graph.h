@@ -18,6 +18,7 @@ typedef struct plumb_verify_options {
     uint32_t size, version;
     const plumb_trust *trust;  /* NULL: signer not checked, and the report says so */
     bool full;                 /* recompute every mask, limit, reference scale and the ledger */
+    uint64_t step;             /* judge the rules of this step alone; 0: of all or sampled ones */
     bool require_closed;
     const char *manifest_path; /* envelope of records too large for evidence/; NULL: none */
 } plumb_verify_options;

@@ -108,7 +108,8 @@ plumb_status plumb_bundle_verify(const char *dir, const plumb_verify_options *op
         plumb__verify v = { .dir = dir,
                             .trust = options->trust,
                             .manifest_path = options->manifest_path,
-                            .full = options->full };
+                            .full = options->full && options->step == 0,
+                            .step = options->step };
         own = (plumb_error){ 0 };
         *report = (plumb_verify_report){ .size = sizeof *report, .version = 1 };
         status = verify_once(&v, options, report, &own);

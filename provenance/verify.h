@@ -20,6 +20,7 @@ typedef struct plumb__verify {
     const plumb_trust *trust; /* NULL: signer not checked */
     const char *manifest_path;
     bool full;
+    uint64_t step; /* the rules of this step alone; 0: see full */
 
     plumb__bytes run_bytes, head_bytes, certificate_bytes;
     plumb__run_json run;

@@ -16,24 +16,25 @@ typedef struct judging {
     uint64_t seen; /* steps */
 } judging;
 
-static bool is_sampled(judging *j)
+static bool is_sampled(judging *j, uint64_t step)
 {
     const uint64_t i = j->seen++, n = j->v->steps;
+    if (j->v->step != 0) return step == j->v->step;
     if (j->v->full || n <= SAMPLES) return true;
     return i == 0 || i * SAMPLES / n != (i - 1) * SAMPLES / n;
 }
 
 static bool want(uint64_t index, const plumb__h5_step_row *row, void *ctx)
 {
-    (void)index, (void)row;
-    return is_sampled(ctx);
+    (void)index;
+    return is_sampled(ctx, row->step);
 }
 
 static plumb_status judge(const plumb__record_leaf *leaf, void *ctx, plumb_error *err)
 {
     judging *j = ctx;
     if (leaf->step == NULL || leaf->repeated) return PLUMB_OK;
-    if (leaf->in_journal && !is_sampled(j)) return PLUMB_OK;
+    if (leaf->in_journal && !is_sampled(j, leaf->step->step)) return PLUMB_OK;
     j->v->edges_checked += (uint64_t)leaf->step->n_units * leaf->step->n_uses;
     PLUMB_TRY(plumb__rules_step(&j->grants, leaf->step, err));
     if (!j->v->full || leaf->superseded) return PLUMB_OK;
@@ -149,6 +150,9 @@ plumb_status plumb__verify_rules(plumb__verify *v, plumb_error *err)
     PLUMB_TRY_CLEAN(plumb__grants_open(v, &j.grants, err));
     if (v->full) PLUMB_TRY_CLEAN(plumb__replay_open(&j.grants, &j.replay, err));
     PLUMB_TRY_CLEAN(plumb__record_walk(v->record, want, judge, &j, err));
+    if (v->step != 0 && v->edges_checked == 0)
+        status = plumb__fail(err, PLUMB_ERR_NOT_FOUND, "the run has no step %llu",
+                             (unsigned long long)v->step);
     if (v->full && plumb__record_graph(v->record) != NULL) {
         PLUMB_TRY_CLEAN(plumb__rules_examples(v, err));
         PLUMB_TRY_CLEAN(plumb__h5_check_index(plumb__record_graph(v->record), err));
