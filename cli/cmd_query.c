@@ -58,8 +58,7 @@ static int parse_steps(char *text, plumb_query *query)
 {
     char *colon = strchr(text, ':');
     if (colon != NULL) *colon = '\0';
-    const bool good = colon != NULL &&
-                      plumb__cli_parse_count(text, INT64_MAX, &query->step_from) &&
+    const bool good = colon != NULL && plumb__cli_parse_count(text, INT64_MAX, &query->step_from) &&
                       plumb__cli_parse_count(colon + 1, INT64_MAX, &query->step_to);
     if (colon != NULL) *colon = ':';
     if (good && query->step_from >= 1 && query->step_from <= query->step_to) return 0;
@@ -172,8 +171,10 @@ static void print_csv_text(const char *text)
 
 static void print_csv(const plumb_query *q, const plumb_result *result)
 {
-    for (uint32_t k = 0; k < q->n_by; k++) printf("%s,", plumb_field_name(q->by[k]));
-    for (int k = 0; k < N_NUMBERS; k++) printf("%s%s", k == 0 ? "" : ",", number_names[k]);
+    for (uint32_t k = 0; k < q->n_by; k++)
+        printf("%s,", plumb_field_name(q->by[k]));
+    for (int k = 0; k < N_NUMBERS; k++)
+        printf("%s%s", k == 0 ? "" : ",", number_names[k]);
     fputs("\r\n", stdout); /* RFC 4180 */
     for (size_t i = 0; i < plumb_result_count(result); i++) {
         const plumb_query_row *row = plumb_result_row(result, i);
@@ -183,7 +184,8 @@ static void print_csv(const plumb_query *q, const plumb_result *result)
             print_csv_text(row->group[k]);
             putchar(',');
         }
-        for (int k = 0; k < N_NUMBERS; k++) printf("%s%.9g", k == 0 ? "" : ",", numbers[k]);
+        for (int k = 0; k < N_NUMBERS; k++)
+            printf("%s%.9g", k == 0 ? "" : ",", numbers[k]);
         fputs("\r\n", stdout);
     }
 }
@@ -192,16 +194,14 @@ static void print_csv(const plumb_query *q, const plumb_result *result)
 static int width_of(const char *text)
 {
     int n = 0;
-    for (; *text != '\0'; text++) n += ((unsigned char)*text & 0xc0) != 0x80;
+    for (; *text != '\0'; text++)
+        n += ((unsigned char)*text & 0xc0) != 0x80;
     return n;
 }
 
-static const char *shown_name(const char *text) { return *text != '\0' ? text : "(none)"; }
-
-static void print_cell(const char *text, int width)
+static const char *shown_name(const char *text)
 {
-    fputs(text, stdout);
-    for (int n = width_of(text); n < width + 2; n++) putchar(' ');
+    return *text != '\0' ? text : "(none)";
 }
 
 static void print_table(const plumb_query *q, const plumb_result *result)
@@ -213,16 +213,16 @@ static void print_table(const plumb_query *q, const plumb_result *result)
             const int width = width_of(shown_name(plumb_result_row(result, i)->group[k]));
             if (width > widths[k]) widths[k] = width;
         }
-        print_cell(plumb_field_name(q->by[k]), widths[k]);
+        plumb__cli_print_text(plumb_field_name(q->by[k]), widths[k] + 2);
     }
     printf("%10s  %10s  %6s  %6s  %7s  %9s\n", "units", "spend_nats", "share", "masked", "clipped",
            "mean_norm");
     for (size_t i = 0; i < plumb_result_count(result); i++) {
         const plumb_query_row *row = plumb_result_row(result, i);
-        for (uint32_t k = 0; k < q->n_by; k++) print_cell(shown_name(row->group[k]), widths[k]);
+        for (uint32_t k = 0; k < q->n_by; k++)
+            plumb__cli_print_text(shown_name(row->group[k]), widths[k] + 2);
         printf("%10.6g  %10.4g  %5.1f%%  %5.1f%%  %6.1f%%  %9.4g\n", row->units, row->spend_nats,
-               100 * row->share, 100 * row->masked_share, 100 * row->clipped_share,
-               row->mean_norm);
+               100 * row->share, 100 * row->masked_share, 100 * row->clipped_share, row->mean_norm);
     }
 }
 
@@ -241,13 +241,16 @@ int plumb__cmd_query(int argc, char **argv)
     if (status == PLUMB_OK) status = plumb_graph_open(a.path, trust, &graph, &err);
     if (status == PLUMB_OK) {
         asked = true;
-        if (trust == NULL && !a.untrusted) plumb__cli_say("plumb: signer not checked (--trust FILE)");
+        if (trust == NULL && !a.untrusted) plumb__cli_say("signer not checked (--trust FILE)");
         status = plumb_graph_query(graph, &a.query, &result, &err);
     }
     if (status == PLUMB_OK) {
-        if (a.format == FORMAT_JSON) print_json(&a.query, result);
-        else if (a.format == FORMAT_CSV) print_csv(&a.query, result);
-        else print_table(&a.query, result);
+        if (a.format == FORMAT_JSON)
+            print_json(&a.query, result);
+        else if (a.format == FORMAT_CSV)
+            print_csv(&a.query, result);
+        else
+            print_table(&a.query, result);
     }
     plumb_result_free(result);
     plumb_graph_free(graph);

@@ -54,11 +54,10 @@ static json_t *layers_json(const shown *s)
     json_t *array = json_array();
     for (size_t i = 0; i < s->info.layers; i++) {
         const plumb_graph_layer layer = plumb_graph_layer_at(s->graph, i);
-        json_array_append_new(array, json_pack("{s:s,s:s,s:f,s:I,s:I,s:I}", "name", layer.name,
-                                               "kind", layer.kind, "depth", layer.depth, "rows",
-                                               (json_int_t)layer.rows, "cols",
-                                               (json_int_t)layer.cols, "params",
-                                               (json_int_t)layer.params));
+        json_array_append_new(
+            array, json_pack("{s:s,s:s,s:f,s:I,s:I,s:I}", "name", layer.name, "kind", layer.kind,
+                             "depth", layer.depth, "rows", (json_int_t)layer.rows, "cols",
+                             (json_int_t)layer.cols, "params", (json_int_t)layer.params));
     }
     return array;
 }
@@ -138,19 +137,24 @@ static void print_screen(const shown *s)
         printf("loss        %.4f at first, %.4f at last\n", i->first_loss, i->last_loss);
     printf("units       %" PRIu64 " of %" PRIu64 " examples (the manifest has %" PRIu64 ")\n",
            i->units, i->examples_seen, i->examples);
-    printf("governed    %.1f %% of (unit, layer) pairs masked out, %.1f %% of the open ones clipped\n",
-           100 * i->masked_share, 100 * i->clipped_share);
+    printf(
+        "governed    %.1f %% of (unit, layer) pairs masked out, %.1f %% of the open ones clipped\n",
+        100 * i->masked_share, 100 * i->clipped_share);
     for (size_t k = 0; s->cohorts != NULL && k < plumb_result_count(s->cohorts); k++) {
         const plumb_query_row *row = plumb_result_row(s->cohorts, k);
-        printf("%-11s %-32s %10.4g nats %5.1f %%\n", k == 0 ? "cohorts" : "",
-               row->group[0][0] != '\0' ? row->group[0] : "(none)", row->spend_nats,
-               100 * row->share);
+        printf("%-11s ", k == 0 ? "cohorts" : "");
+        plumb__cli_print_text(row->group[0][0] != '\0' ? row->group[0] : "(none)", 32);
+        printf(" %10.4g nats %5.1f %%\n", row->spend_nats, 100 * row->share);
     }
     for (size_t k = 0; k < s->n_tightest; k++) {
         const plumb_graph_entry *e = &s->tightest[k];
-        printf("%-11s %-32s %10.4g nats", k == 0 ? "tightest" : "", e->example, e->spend_nats);
+        printf("%-11s ", k == 0 ? "tightest" : "");
+        plumb__cli_print_text(e->example, 32);
+        printf(" %10.4g nats", e->spend_nats);
         if (isfinite(e->limit_nats)) printf(" of %g", e->limit_nats);
-        printf(" at %s\n", e->layer);
+        fputs(" at ", stdout);
+        plumb__cli_print_text(e->layer, 0);
+        putchar('\n');
     }
 }
 
@@ -168,10 +172,14 @@ static int parse(int argc, char **argv, show_arguments *out)
                                             PLUMB__CLI_LONG_OPTIONS};
     int option;
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        if (option == 'h') out->help = true;
-        else if (option == 'T') out->trust = optarg;
-        else if (option == 'u') out->untrusted = true;
-        else if (!plumb__cli_take(option, optarg)) return PLUMB__EXIT_USAGE;
+        if (option == 'h')
+            out->help = true;
+        else if (option == 'T')
+            out->trust = optarg;
+        else if (option == 'u')
+            out->untrusted = true;
+        else if (!plumb__cli_take(option, optarg))
+            return PLUMB__EXIT_USAGE;
     }
     if (out->help) return 0;
     if (argc - optind != 1) return plumb__cli_usage("show", "show wants one run");
@@ -194,8 +202,10 @@ int plumb__cmd_show(int argc, char **argv)
     if (status == PLUMB_OK) status = plumb_graph_open(a.path, trust, &s.graph, &err);
     if (status == PLUMB_OK) status = load(&s, &err);
     if (status == PLUMB_OK) {
-        if (plumb__cli.json) print_json(&s);
-        else print_screen(&s);
+        if (plumb__cli.json)
+            print_json(&s);
+        else
+            print_screen(&s);
     }
     plumb_result_free(s.cohorts);
     plumb_graph_free(s.graph);

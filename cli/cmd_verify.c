@@ -51,11 +51,13 @@ static int take_option(int option, verify_arguments *out)
 
 static int parse(int argc, char **argv, verify_arguments *out)
 {
-    static const struct option options[] = {
-        {"trust", required_argument, NULL, 'T'},   {"untrusted", no_argument, NULL, 'u'},
-        {"full", no_argument, NULL, 'f'},          {"step", required_argument, NULL, 's'},
-        {"require", required_argument, NULL, 'r'}, {"manifest", required_argument, NULL, 'm'},
-        PLUMB__CLI_LONG_OPTIONS};
+    static const struct option options[] = {{"trust", required_argument, NULL, 'T'},
+                                            {"untrusted", no_argument, NULL, 'u'},
+                                            {"full", no_argument, NULL, 'f'},
+                                            {"step", required_argument, NULL, 's'},
+                                            {"require", required_argument, NULL, 'r'},
+                                            {"manifest", required_argument, NULL, 'm'},
+                                            PLUMB__CLI_LONG_OPTIONS};
     int option;
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         const int code = take_option(option, out);
@@ -69,7 +71,8 @@ static int parse(int argc, char **argv, verify_arguments *out)
     return 0;
 }
 
-/* A failed check of content is the answer no; a signer that nobody vouches for is another matter. */
+/* A failed check of content is the answer no; a signer that nobody vouches for is another matter.
+ */
 static int exit_code(plumb_status status)
 {
     switch (status) {
@@ -86,13 +89,13 @@ static int exit_code(plumb_status status)
 static void print_json(const plumb_verify_report *r, plumb_status status, bool full,
                        const char *root)
 {
-    json_t *out = json_pack(
-        "{s:b,s:b,s:b,s:b,s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:s}", "holds", r->holds, "closed",
-        r->closed, "signer_checked", r->signer_checked, "rules_checked", r->rules_checked, "full",
-        full, "run_id", r->run_id, "leaves", (json_int_t)r->leaves, "leaves_signed",
-        (json_int_t)r->leaves_signed, "steps", (json_int_t)r->steps, "units", (json_int_t)r->units,
-        "files", (json_int_t)r->files, "edges_checked", (json_int_t)r->edges_checked, "status",
-        plumb_status_name(status));
+    json_t *out = json_pack("{s:b,s:b,s:b,s:b,s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:s}", "holds",
+                            r->holds, "closed", r->closed, "signer_checked", r->signer_checked,
+                            "rules_checked", r->rules_checked, "full", full, "run_id", r->run_id,
+                            "leaves", (json_int_t)r->leaves, "leaves_signed",
+                            (json_int_t)r->leaves_signed, "steps", (json_int_t)r->steps, "units",
+                            (json_int_t)r->units, "files", (json_int_t)r->files, "edges_checked",
+                            (json_int_t)r->edges_checked, "status", plumb_status_name(status));
     json_object_set_new(out, "operator", json_string(r->operator_keyid));
     json_object_set_new(out, "root_fingerprint", json_string(root));
     json_object_set_new(out, "first_problem", json_string(r->first_problem));
@@ -168,8 +171,7 @@ static int verify_checkpoint(const verify_arguments *a)
     char dir[4096];
     const char *name = strrchr(a->path, '/');
     const size_t n = name != NULL ? (size_t)(name - a->path) : 0;
-    if (n >= sizeof dir)
-        return plumb__cli_usage("verify", "%s is too long a path", a->path);
+    if (n >= sizeof dir) return plumb__cli_usage("verify", "%s is too long a path", a->path);
     memcpy(dir, a->path, n);
     dir[n] = '\0';
     char *last = strrchr(dir, '/');
@@ -199,13 +201,13 @@ static int verify_manifest(const verify_arguments *a)
         plumb_manifest_info info;
         plumb_manifest_describe(manifest, &info);
         if (plumb__cli.json)
-            plumb__cli_print_json(json_pack(
-                "{s:b,s:s,s:s,s:I,s:I,s:b}", "holds", 1, "vendor", info.vendor, "dataset",
-                info.dataset, "version", (json_int_t)info.manifest_version, "records",
-                (json_int_t)info.records, "signer_checked", info.n_signers > 0));
+            plumb__cli_print_json(
+                json_pack("{s:b,s:s,s:s,s:I,s:I,s:b}", "holds", 1, "vendor", info.vendor, "dataset",
+                          info.dataset, "version", (json_int_t)info.manifest_version, "records",
+                          (json_int_t)info.records, "signer_checked", info.n_signers > 0));
         else
-            printf("manifest %s/%s version %" PRIu64 ": holds\nsigned by   %s%s\nrecords     %" PRIu64
-                   "\n",
+            printf("manifest %s/%s version %" PRIu64
+                   ": holds\nsigned by   %s%s\nrecords     %" PRIu64 "\n",
                    info.vendor, info.dataset, info.manifest_version,
                    info.n_signers > 0 ? plumb_manifest_signer_at(manifest, 0).name
                                       : "signer not checked",

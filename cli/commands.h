@@ -15,6 +15,9 @@
 int plumb__cmd_key(int argc, char **argv);
 int plumb__cmd_trust(int argc, char **argv);
 int plumb__cmd_manifest(int argc, char **argv);
+int plumb__cmd_verify(int argc, char **argv);
+int plumb__cmd_show(int argc, char **argv);
+int plumb__cmd_query(int argc, char **argv);
 
 enum { PLUMB__EXIT_OK = 0, PLUMB__EXIT_NO = 1, PLUMB__EXIT_USAGE = 2, PLUMB__EXIT_INPUT = 3,
        PLUMB__EXIT_IO = 4 };
@@ -49,6 +52,9 @@ int plumb__cli_done(int code);
 /* Remarks on standard error, silent under --quiet. */
 void plumb__cli_say(const char *format, ...) PLUMB_PRINTF(1, 2);
 bool plumb__cli_use_color(FILE *stream);
+/* Text out of a file onto standard output, control characters as '?': it must not drive a terminal.
+ * Padded with blanks to at least `width` characters. */
+void plumb__cli_print_text(const char *text, int width);
 /* Prints a JSON value on one line and releases it. */
 void plumb__cli_print_json(json_t *value);
 

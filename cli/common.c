@@ -85,6 +85,17 @@ bool plumb__cli_use_color(FILE *stream)
     return (no_color == NULL || no_color[0] == '\0') && isatty(fileno(stream));
 }
 
+void plumb__cli_print_text(const char *text, int width)
+{
+    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
+        const bool is_c1 = c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0;
+        if ((c[0] & 0xc0) != 0x80) width--; /* a UTF-8 character counts once */
+        putchar(c[0] < 0x20 || c[0] == 0x7f || is_c1 ? '?' : c[0]);
+        c += is_c1;
+    }
+    while (width-- > 0) putchar(' ');
+}
+
 void plumb__cli_print_json(json_t *value)
 {
     json_dumpf(value, stdout, JSON_COMPACT | JSON_SORT_KEYS);

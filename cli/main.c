@@ -13,6 +13,9 @@ static const command commands[] = {
     {"key", plumb__cmd_key, "make, show and export signing keys"},
     {"trust", plumb__cmd_trust, "whose signatures count: make, extend and show a trust store"},
     {"manifest", plumb__cmd_manifest, "sign, verify and show annotation manifests"},
+    {"verify", plumb__cmd_verify, "check a run, a manifest or a checkpoint, whatever it is"},
+    {"show", plumb__cmd_show, "one screen about a run"},
+    {"query", plumb__cmd_query, "what a run learned, by example, annotator, cohort, layer, step"},
 };
 
 static int help(void)

@@ -1,5 +1,5 @@
-/* One dictionary serves all fields: a name is kept once, whatever field it comes from. Names are borrowed
- * from the graph or the manifest. */
+/* One dictionary serves all fields: a name is kept once, whatever field it comes from. Names are
+ * borrowed from the graph or the manifest. */
 #include "provenance/examples_view.h"
 
 #include "base/alloc.h"
@@ -27,7 +27,8 @@ struct plumb__examples {
 static size_t slot_of(const plumb__examples *ex, const char *name)
 {
     uint64_t h = 0xcbf29ce484222325ull; /* FNV-1a: names are short and not chosen against us */
-    for (const char *c = name; *c != '\0'; c++) h = (h ^ (uint8_t)*c) * 0x100000001b3ull;
+    for (const char *c = name; *c != '\0'; c++)
+        h = (h ^ (uint8_t)*c) * 0x100000001b3ull;
     size_t at = (size_t)(h ^ (h >> 32)) & (ex->n_slots - 1);
     while (ex->slots[at] != 0 && strcmp(ex->names[ex->slots[at]], name) != 0)
         at = (at + 1) & (ex->n_slots - 1);
@@ -83,7 +84,7 @@ plumb_status plumb__examples_open(plumb__h5_reader *reader, const plumb_manifest
     PLUMB_TRY(plumb__alloc(&ex, 1, sizeof *ex, "examples", err));
     ex->reader = reader;
     ex->manifest = manifest;
-    plumb_manifest_info info = { .size = sizeof info, .version = 1 };
+    plumb_manifest_info info = {.size = sizeof info, .version = 1};
     if (reader == NULL) plumb_manifest_describe(manifest, &info);
     ex->n = reader != NULL ? plumb__h5_example_count(reader) : info.records;
     const plumb_status status =
@@ -101,7 +102,8 @@ plumb_status plumb__examples_open(plumb__h5_reader *reader, const plumb_manifest
 void plumb__examples_free(plumb__examples *ex)
 {
     if (ex == NULL) return;
-    for (int i = 0; i < N_COLUMNS; i++) plumb__free(ex->columns[i]);
+    for (int i = 0; i < N_COLUMNS; i++)
+        plumb__free(ex->columns[i]);
     plumb__free(ex->annotator_offsets);
     plumb__free(ex->annotator_codes);
     plumb__free(ex->names);
@@ -109,18 +111,21 @@ void plumb__examples_free(plumb__examples *ex)
     plumb__free(ex);
 }
 
-uint64_t plumb__examples_count(const plumb__examples *ex) { return ex->n; }
+uint64_t plumb__examples_count(const plumb__examples *ex)
+{
+    return ex->n;
+}
 
 /* ---- columns ------------------------------------------------------------------------------ */
 
 static const struct {
     plumb_field field;
     const char *name;
-} columns[N_COLUMNS] = { { PLUMB_FIELD_EXAMPLE, "id" },
-                         { PLUMB_FIELD_COHORT, "cohort" },
-                         { PLUMB_FIELD_BATCH, "batch" },
-                         { PLUMB_FIELD_RUBRIC, "rubric" },
-                         { PLUMB_FIELD_DOMAIN, "domain" } };
+} columns[N_COLUMNS] = {{PLUMB_FIELD_EXAMPLE, "id"},
+                        {PLUMB_FIELD_COHORT, "cohort"},
+                        {PLUMB_FIELD_BATCH, "batch"},
+                        {PLUMB_FIELD_RUBRIC, "rubric"},
+                        {PLUMB_FIELD_DOMAIN, "domain"}};
 
 static plumb_status record_at(const plumb__examples *ex, uint64_t i, plumb_record *record,
                               plumb_error *err)
@@ -149,8 +154,7 @@ static plumb_status load_column(plumb__examples *ex, int c, uint32_t *codes, plu
     for (uint64_t i = 0; i < ex->n; i++) {
         plumb_record record;
         if (values == NULL) PLUMB_TRY(record_at(ex, i, &record, err));
-        PLUMB_TRY(add_name(ex,
-                           values != NULL ? values[i] : record_field(&record, columns[c].field),
+        PLUMB_TRY(add_name(ex, values != NULL ? values[i] : record_field(&record, columns[c].field),
                            &codes[i], err));
     }
     return PLUMB_OK;

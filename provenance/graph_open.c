@@ -1,6 +1,6 @@
-/* Opening a bundle for questions: the record is checked against the bundle's own head, and with a trust
- * store against the operator's certificate, before anything of it is believed. Checkpoints and the rules
- * are left to `plumb verify`. */
+/* Opening a bundle for questions: the record is checked against the bundle's own head, and with a
+ * trust store against the operator's certificate, before anything of it is believed. Checkpoints
+ * and the rules are left to `plumb verify`. */
 #include "provenance/graph_open.h"
 
 #include "base/alloc.h"
@@ -11,7 +11,7 @@
 static plumb_status open_once(plumb_graph *graph, plumb_error *err)
 {
     plumb__verify *v = &graph->v;
-    *v = (plumb__verify){ .dir = graph->dir, .trust = graph->trust };
+    *v = (plumb__verify){.dir = graph->dir, .trust = graph->trust};
     PLUMB_TRY(plumb__verify_identity(v, err));
     plumb__h5_reader *reader = plumb__record_graph(v->record);
     if (reader != NULL) PLUMB_TRY(plumb__verify_listed(v, "provenance.h5", err));
@@ -19,10 +19,11 @@ static plumb_status open_once(plumb_graph *graph, plumb_error *err)
     PLUMB_TRY(plumb__verify_policy(v, err));
     if (reader == NULL) PLUMB_TRY(plumb__verify_manifest(v, err));
     if (reader == NULL && v->manifest == NULL)
-        return plumb__fail(err, PLUMB_ERR_NOT_FOUND,
-                           "%s: the run is open and its records are too large for evidence/: it can "
-                           "be asked after it is closed",
-                           graph->dir);
+        return plumb__fail(
+            err, PLUMB_ERR_NOT_FOUND,
+            "%s: the run is open and its records are too large for evidence/: it can "
+            "be asked after it is closed",
+            graph->dir);
     return plumb__examples_open(reader, v->manifest, &graph->examples, err);
 }
 
@@ -79,12 +80,12 @@ void plumb_graph_free(plumb_graph *graph)
 
 plumb_graph_layer plumb_graph_layer_at(const plumb_graph *graph, size_t i)
 {
-    if (i >= graph->v.run.n_layers) return (plumb_graph_layer){ .name = "", .kind = "" };
+    if (i >= graph->v.run.n_layers) return (plumb_graph_layer){.name = "", .kind = ""};
     const plumb__layer_row *row = &graph->v.run.layers[i];
-    return (plumb_graph_layer){ .name = row->name,
-                                .kind = row->kind,
-                                .depth = row->depth,
-                                .rows = row->rows,
-                                .cols = row->cols,
-                                .params = row->params };
+    return (plumb_graph_layer){.name = row->name,
+                               .kind = row->kind,
+                               .depth = row->depth,
+                               .rows = row->rows,
+                               .cols = row->cols,
+                               .params = row->params};
 }

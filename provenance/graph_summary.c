@@ -1,4 +1,5 @@
-/* What `plumb show` tells: counts over the record, and the ledger entries nearest to their limit. */
+/* What `plumb show` tells: counts over the record, and the ledger entries nearest to their limit.
+ */
 #include "provenance/graph_open.h"
 
 #include "base/alloc.h"
@@ -59,31 +60,30 @@ static plumb_status count_leaf(const plumb__record_leaf *leaf, void *ctx, plumb_
 static plumb_status describe_once(const plumb_graph *graph, plumb_graph_info *info,
                                   plumb_error *err)
 {
-    counting c = { .graph = graph, .info = info };
-    *info = (plumb_graph_info){
-        .size = sizeof *info,
-        .version = 1,
-        .run_id = graph->v.run.run_id,
-        .closed = plumb__record_inventory(graph->v.record)->state == PLUMB__SEAL_CLOSED,
-        .signer_checked = graph->trust != NULL,
-        .layers = graph->v.run.n_layers,
-        .examples = plumb__examples_count(graph->examples),
-        .first_loss = NAN,
-        .last_loss = NAN
-    };
+    counting c = {.graph = graph, .info = info};
+    *info = (plumb_graph_info){.size = sizeof *info,
+                               .version = 1,
+                               .run_id = graph->v.run.run_id,
+                               .closed = plumb__record_inventory(graph->v.record)->state ==
+                                         PLUMB__SEAL_CLOSED,
+                               .signer_checked = graph->trust != NULL,
+                               .layers = graph->v.run.n_layers,
+                               .examples = plumb__examples_count(graph->examples),
+                               .first_loss = NAN,
+                               .last_loss = NAN};
     PLUMB_TRY(plumb__alloc(&c.seen, info->examples, 1, "summary", err));
     const plumb_status status = plumb__record_walk(graph->v.record, NULL, count_leaf, &c, err);
     plumb__free(c.seen);
     info->masked_share = c.edges > 0 ? (double)c.masked / (double)c.edges : 0;
-    info->clipped_share =
-        c.edges > c.masked ? (double)c.clipped / (double)(c.edges - c.masked) : 0;
+    info->clipped_share = c.edges > c.masked ? (double)c.clipped / (double)(c.edges - c.masked) : 0;
     return status;
 }
 
 plumb_status plumb_graph_describe(plumb_graph *graph, plumb_graph_info *info, plumb_error *err)
 {
     plumb_status status = describe_once(graph, info, err);
-    for (int again = 0; again < PLUMB__GRAPH_RETRIES && plumb__graph_moved(graph, status); again++) {
+    for (int again = 0; again < PLUMB__GRAPH_RETRIES && plumb__graph_moved(graph, status);
+         again++) {
         PLUMB_TRY(plumb__graph_reopen(graph, err));
         status = describe_once(graph, info, err);
     }
@@ -139,7 +139,8 @@ static double tightness(const plumb_graph_entry *entry)
 static void insert(plumb_graph_entry *out, size_t n, size_t *found, const plumb_graph_entry *entry)
 {
     size_t at = *found;
-    while (at > 0 && tightness(entry) > tightness(&out[at - 1])) at--;
+    while (at > 0 && tightness(entry) > tightness(&out[at - 1]))
+        at--;
     if (at == n) return;
     const size_t last = *found < n ? *found : n - 1;
     memmove(&out[at + 1], &out[at], (last - at) * sizeof *out);
@@ -170,11 +171,11 @@ static plumb_status find_tightest(plumb_graph *graph, const float *ledger, size_
             for (uint32_t use = 0; use < run->layers[k].n_uses; use++)
                 spend += (double)ledger[e * run->n_layers + k + use];
             if (!(spend > 0)) continue;
-            const plumb_graph_entry entry = { .example =
-                                                  plumb__examples_name(graph->examples, codes[e]),
-                                              .layer = run->layers[k].name,
-                                              .spend_nats = spend,
-                                              .limit_nats = limit };
+            const plumb_graph_entry entry = {.example =
+                                                 plumb__examples_name(graph->examples, codes[e]),
+                                             .layer = run->layers[k].name,
+                                             .spend_nats = spend,
+                                             .limit_nats = limit};
             insert(out, n, found, &entry);
         }
     }
@@ -184,7 +185,7 @@ static plumb_status find_tightest(plumb_graph *graph, const float *ledger, size_
 plumb_status plumb_graph_tightest(plumb_graph *graph, size_t n, plumb_graph_entry *out,
                                   size_t *found, plumb_error *err)
 {
-    ledger_walk w = { .graph = graph };
+    ledger_walk w = {.graph = graph};
     *found = 0;
     if (n == 0) return PLUMB_OK;
     plumb_status status = PLUMB_OK;

@@ -38,8 +38,8 @@ static plumb_status check_signer(const char *what, const plumb__dsse *envelope,
                                  const plumb_trust *trust, int64_t at_s,
                                  char keyid[PLUMB_KEYID_TEXT_BYTES], plumb_error *err)
 {
-    plumb_status status = plumb__fail(err, PLUMB_ERR_TRUST,
-                                      "%s: no key of the trust store has signed it", what);
+    plumb_status status =
+        plumb__fail(err, PLUMB_ERR_TRUST, "%s: no key of the trust store has signed it", what);
     for (size_t i = 0; i < plumb_trust_key_count(trust); i++) {
         const plumb_trust_key *key = plumb_trust_key_at(trust, i), *found = NULL;
         if (!signed_by(envelope, &key->key)) continue;
@@ -74,8 +74,8 @@ static plumb_status check_run(const char *what, const plumb__certificate *c, siz
         !plumb__hash_equal(&sha, &c->run_json_sha256))
         return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: certifies another run.json", what);
     if (index == 0 && memcmp(&c->run_key, &run->run_key, sizeof c->run_key) != 0)
-        return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: certifies another run key than run.json names",
-                           what);
+        return plumb__fail(err, PLUMB_ERR_DIGEST,
+                           "%s: certifies another run key than run.json names", what);
     return PLUMB_OK;
 }
 
@@ -117,5 +117,5 @@ plumb_status plumb__operators_check(const plumb__bytes *file, const plumb__bytes
 void plumb__operators_free(plumb__operators *operators)
 {
     plumb__free(operators->rows);
-    *operators = (plumb__operators){ 0 };
+    *operators = (plumb__operators){0};
 }

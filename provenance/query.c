@@ -1,5 +1,5 @@
-/* plumb_graph_query: one walk over the steps, edge by edge into sums. The rule by which an edge gets its
- * spend is in spends.h and docs/query.md. */
+/* plumb_graph_query: one walk over the steps, edge by edge into sums. The rule by which an edge
+ * gets its spend is in spends.h and docs/query.md. */
 #include "provenance/plumb_graph.h"
 
 #include "base/alloc.h"
@@ -13,8 +13,8 @@
 
 #define N_FIELDS 8
 
-static const char *const field_names[N_FIELDS] = { "example", "annotator", "cohort", "batch",
-                                                   "rubric",  "domain",    "layer",  "step" };
+static const char *const field_names[N_FIELDS] = {"example", "annotator", "cohort", "batch",
+                                                  "rubric",  "domain",    "layer",  "step"};
 
 bool plumb_field_parse(const char *name, plumb_field *field)
 {
@@ -33,18 +33,18 @@ const char *plumb_field_name(plumb_field field)
 
 void plumb_query_default(plumb_query *query)
 {
-    *query = (plumb_query){ .size = sizeof *query, .version = 1 };
+    *query = (plumb_query){.size = sizeof *query, .version = 1};
 }
 
 /* What a query needs while it walks. */
 typedef struct asked {
     plumb_graph *graph;
     const plumb_query *query;
-    uint8_t *example_in;        /* [examples] NULL: all */
-    uint8_t *step_in;           /* [steps of the graph] NULL: all in the range */
-    uint8_t *use_in;            /* [uses] */
-    const uint32_t *column[2];  /* codes by example, of by[i] when it is a column */
-    const uint64_t *offsets;    /* annotators, when grouped by them */
+    uint8_t *example_in;       /* [examples] NULL: all */
+    uint8_t *step_in;          /* [steps of the graph] NULL: all in the range */
+    uint8_t *use_in;           /* [uses] */
+    const uint32_t *column[2]; /* codes by example, of by[i] when it is a column */
+    const uint64_t *offsets;   /* annotators, when grouped by them */
     const uint32_t *annotators;
     int annotator_by, layer_by; /* which of by[] they are, -1: none */
     plumb__spends spends;
@@ -55,7 +55,8 @@ typedef struct asked {
 
 static plumb_status no_such(plumb_error *err, plumb_field field, const char *name)
 {
-    return plumb__fail(err, PLUMB_ERR_NOT_FOUND, "nothing found: the run's manifest has no %s \"%s\"",
+    return plumb__fail(err, PLUMB_ERR_NOT_FOUND,
+                       "nothing found: the run's manifest has no %s \"%s\"",
                        plumb_field_name(field), name);
 }
 
@@ -128,13 +129,15 @@ static plumb_status mark_steps(asked *a, const char *id, plumb_error *err)
     if (reader == NULL || id == NULL) return PLUMB_OK;
     PLUMB_TRY(plumb__examples_column(a->graph->examples, PLUMB_FIELD_EXAMPLE, &codes, err));
     const uint32_t code = plumb__examples_code(a->graph->examples, id);
-    while (codes[example] != code) example++; /* filter_column has found it */
+    while (codes[example] != code)
+        example++; /* filter_column has found it */
     PLUMB_TRY(plumb__h5_example_rows(reader, (uint32_t)example, &rows, &n_rows, err));
     const uint64_t n_steps = plumb__h5_step_count(reader);
     const plumb__h5_step_row *steps = plumb__h5_steps(reader);
     PLUMB_TRY(plumb__alloc(&a->step_in, n_steps, 1, "query filter", err));
     for (uint64_t i = 0; i < n_rows; i++) {
-        while (step < n_steps && rows[i] >= steps[step].first_row + steps[step].units) step++;
+        while (step < n_steps && rows[i] >= steps[step].first_row + steps[step].units)
+            step++;
         if (step < n_steps) a->step_in[step] = 1;
     }
     return PLUMB_OK;
@@ -143,8 +146,7 @@ static plumb_status mark_steps(asked *a, const char *id, plumb_error *err)
 static bool in_range(const asked *a, uint64_t step)
 {
     const plumb_query *q = a->query;
-    return (q->step_from == 0 && q->step_to == 0) ||
-           (step >= q->step_from && step <= q->step_to);
+    return (q->step_from == 0 && q->step_to == 0) || (step >= q->step_from && step <= q->step_to);
 }
 
 static bool want_step(uint64_t index, const plumb__h5_step_row *row, void *ctx)
@@ -213,21 +215,24 @@ static plumb_status visit(const plumb__record_leaf *leaf, void *ctx, plumb_error
 {
     asked *a = ctx;
     const plumb__step *step = leaf->step;
-    if (step == NULL || leaf->superseded || leaf->repeated || !in_range(a, step->step)) return PLUMB_OK;
+    if (step == NULL || leaf->superseded || leaf->repeated || !in_range(a, step->step))
+        return PLUMB_OK;
     const uint64_t n_examples = plumb__examples_count(a->graph->examples);
     PLUMB_TRY(plumb__spends_step(&a->spends, step, err));
     for (uint32_t u = 0; u < step->n_units; u++) {
         const int32_t example = step->example[u];
         if (example >= 0 && (uint64_t)example >= n_examples)
-            return plumb__fail(err, PLUMB_ERR_MISMATCH,
-                               "step %llu: a unit has example %d, but the manifest has %llu records",
-                               (unsigned long long)step->step, example,
-                               (unsigned long long)n_examples);
+            return plumb__fail(
+                err, PLUMB_ERR_MISMATCH,
+                "step %llu: a unit has example %d, but the manifest has %llu records",
+                (unsigned long long)step->step, example, (unsigned long long)n_examples);
         if (a->example_in != NULL && (example < 0 || !a->example_in[example])) continue;
-        uint64_t code[2] = { 0, 0 };
+        uint64_t code[2] = {0, 0};
         for (uint32_t i = 0; i < a->query->n_by; i++) {
-            if (a->query->by[i] == PLUMB_FIELD_STEP) code[i] = step->step;
-            else if (a->column[i] != NULL && example >= 0) code[i] = a->column[i][example];
+            if (a->query->by[i] == PLUMB_FIELD_STEP)
+                code[i] = step->step;
+            else if (a->column[i] != NULL && example >= 0)
+                code[i] = a->column[i][example];
         }
         PLUMB_TRY(a->annotator_by >= 0 ? add_by_annotator(a, step, u, code, err)
                                        : add_unit(a, step, u, code, 1, err));
@@ -276,12 +281,12 @@ static plumb_status prepare_groups(asked *a, plumb_error *err)
         case PLUMB_FIELD_LAYER: a->layer_by = (int)i; break;
         case PLUMB_FIELD_ANNOTATOR:
             a->annotator_by = (int)i;
-            PLUMB_TRY(plumb__examples_annotators(a->graph->examples, &a->offsets, &a->annotators,
-                                                 err));
+            PLUMB_TRY(
+                plumb__examples_annotators(a->graph->examples, &a->offsets, &a->annotators, err));
             break;
         default:
-            PLUMB_TRY(plumb__examples_column(a->graph->examples, a->query->by[i], &a->column[i],
-                                             err));
+            PLUMB_TRY(
+                plumb__examples_column(a->graph->examples, a->query->by[i], &a->column[i], err));
         }
     }
     return PLUMB_OK;
@@ -302,11 +307,11 @@ static plumb_status prepare(asked *a, plumb_error *err)
     return mark_steps(a, q->example, err);
 }
 
-static plumb_status query_once(plumb_graph *graph, const plumb_query *query,
-                               plumb_result **result, plumb_error *err)
+static plumb_status query_once(plumb_graph *graph, const plumb_query *query, plumb_result **result,
+                               plumb_error *err)
 {
     plumb_status status = PLUMB_OK;
-    asked a = { .graph = graph, .query = query };
+    asked a = {.graph = graph, .query = query};
     plumb__spends_init(&a.spends, graph->v.run.layers, graph->v.run.n_layers);
     PLUMB_TRY_CLEAN(prepare(&a, err));
     PLUMB_TRY_CLEAN(plumb__record_walk(graph->v.record, want_step, visit, &a, err));
@@ -315,8 +320,8 @@ static plumb_status query_once(plumb_graph *graph, const plumb_query *query,
                              "nothing found: no unit of the run matches all filters");
         goto cleanup;
     }
-    PLUMB_TRY_CLEAN(plumb__result_make(&a.groups, query->n_by, query->top, group_name, &a, result,
-                                       err));
+    PLUMB_TRY_CLEAN(
+        plumb__result_make(&a.groups, query->n_by, query->top, group_name, &a, result, err));
 cleanup:
     plumb__groups_free(&a.groups);
     plumb__spends_free(&a.spends);
@@ -326,11 +331,12 @@ cleanup:
     return status;
 }
 
-plumb_status plumb_graph_query(plumb_graph *graph, const plumb_query *query,
-                               plumb_result **result, plumb_error *err)
+plumb_status plumb_graph_query(plumb_graph *graph, const plumb_query *query, plumb_result **result,
+                               plumb_error *err)
 {
     plumb_status status = query_once(graph, query, result, err);
-    for (int again = 0; again < PLUMB__GRAPH_RETRIES && plumb__graph_moved(graph, status); again++) {
+    for (int again = 0; again < PLUMB__GRAPH_RETRIES && plumb__graph_moved(graph, status);
+         again++) {
         PLUMB_TRY(plumb__graph_reopen(graph, err));
         status = query_once(graph, query, result, err);
     }

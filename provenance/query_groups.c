@@ -50,8 +50,8 @@ plumb_status plumb__groups_at(plumb__groups *groups, uint64_t code0, uint64_t co
             return plumb__fail(err, PLUMB_ERR_LIMIT,
                                "the query has more than %zu groups; filter it or group by less",
                                PLUMB__MAX_GROUPS);
-        PLUMB_TRY(plumb__grow(&groups->rows, &groups->capacity, groups->n + 1,
-                              sizeof *groups->rows, "query groups", err));
+        PLUMB_TRY(plumb__grow(&groups->rows, &groups->capacity, groups->n + 1, sizeof *groups->rows,
+                              "query groups", err));
         groups->rows[groups->n] = (plumb__group){.code = {code0, code1}};
         groups->slots[at] = (uint32_t)++groups->n;
     }
@@ -73,7 +73,10 @@ struct plumb_result {
     size_t n;
 };
 
-static double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
+static double ratio(double part, double whole)
+{
+    return whole > 0 ? part / whole : 0;
+}
 
 static plumb_status make_row(const plumb__group *g, double total, uint32_t n_by,
                              plumb__group_name_fn *name, const void *ctx, plumb_query_row *row,
@@ -104,7 +107,8 @@ static int by_falling_spend(const void *left, const void *right)
 static void free_rows(plumb_query_row *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        for (int k = 0; k < 2; k++) plumb__free((char *)(uintptr_t)rows[i].group[k]);
+        for (int k = 0; k < 2; k++)
+            plumb__free((char *)(uintptr_t)rows[i].group[k]);
 }
 
 plumb_status plumb__result_make(const plumb__groups *groups, uint32_t n_by, uint64_t top,
@@ -114,7 +118,8 @@ plumb_status plumb__result_make(const plumb__groups *groups, uint32_t n_by, uint
     plumb_status status = PLUMB_OK;
     plumb_result *out = NULL;
     double total = 0;
-    for (size_t i = 0; i < groups->n; i++) total += groups->rows[i].spend_nats;
+    for (size_t i = 0; i < groups->n; i++)
+        total += groups->rows[i].spend_nats;
     PLUMB_TRY_CLEAN(plumb__alloc(&out, 1, sizeof *out, "query result", err));
     PLUMB_TRY_CLEAN(plumb__alloc(&out->rows, groups->n, sizeof *out->rows, "query rows", err));
     for (; out->n < groups->n; out->n++) {
@@ -136,7 +141,10 @@ cleanup:
     return status;
 }
 
-size_t plumb_result_count(const plumb_result *result) { return result->n; }
+size_t plumb_result_count(const plumb_result *result)
+{
+    return result->n;
+}
 
 const plumb_query_row *plumb_result_row(const plumb_result *result, size_t i)
 {

@@ -71,7 +71,7 @@ static plumb_status note_line(plumb__record *record, size_t at, size_t n, plumb_
                            (unsigned long long)inventory.leaf);
     PLUMB_TRY(plumb__grow(&record->lines, &record->line_capacity, record->n_lines + 1,
                           sizeof *record->lines, "inventories", err));
-    record->lines[record->n_lines++] = (seal_line){ at, n, inventory.leaf };
+    record->lines[record->n_lines++] = (seal_line){at, n, inventory.leaf};
     return PLUMB_OK;
 }
 
@@ -145,7 +145,7 @@ static plumb_status note_rewind(plumb__record *record, uint64_t leaf, const void
     PLUMB_TRY(plumb__grow(&record->rewinds, &record->rewind_capacity, record->n_rewinds + 1,
                           sizeof *record->rewinds, "rewinds", err));
     record->rewinds[record->n_rewinds++] =
-        (rewind_leaf){ .leaf = leaf, .to = (uint64_t)to, .attempt = (uint32_t)attempt };
+        (rewind_leaf){.leaf = leaf, .to = (uint64_t)to, .attempt = (uint32_t)attempt};
     return PLUMB_OK;
 }
 
@@ -213,8 +213,8 @@ static plumb_status check_layers(const plumb__record *record, const plumb__h5_re
     const plumb__layer_row *rows = plumb__h5_layers(reader);
     const size_t n = plumb__h5_layer_count(reader);
     if (n != record->run->n_layers)
-        return plumb__fail(err, PLUMB_ERR_MISMATCH, "%s: has %zu layers, but run.json has %zu", name,
-                           n, record->run->n_layers);
+        return plumb__fail(err, PLUMB_ERR_MISMATCH, "%s: has %zu layers, but run.json has %zu",
+                           name, n, record->run->n_layers);
     for (size_t i = 0; i < n; i++)
         if (!same_layer(&rows[i], &record->run->layers[i]))
             return plumb__fail(err, PLUMB_ERR_MISMATCH,
@@ -243,9 +243,10 @@ static plumb_status open_graph(plumb__record *record, plumb_error *err)
 {
     const plumb__inventory_file *listed = plumb__inventory_find(&record->last, "provenance.h5");
     if (listed == NULL)
-        return plumb__fail(err, PLUMB_ERR_CORRUPT,
-                           "seals.jsonl line %zu: the run is merged, but provenance.h5 is not listed",
-                           record->n_lines);
+        return plumb__fail(
+            err, PLUMB_ERR_CORRUPT,
+            "seals.jsonl line %zu: the run is merged, but provenance.h5 is not listed",
+            record->n_lines);
     PLUMB_TRY(open_file(record, listed, true, &record->graph, err));
     return note_file_rewinds(record, record->graph, err);
 }
@@ -302,16 +303,25 @@ void plumb__record_free(plumb__record *record)
     plumb__free(record);
 }
 
-plumb__h5_reader *plumb__record_graph(plumb__record *record) { return record->graph; }
+plumb__h5_reader *plumb__record_graph(plumb__record *record)
+{
+    return record->graph;
+}
 
 const plumb__inventory *plumb__record_inventory(const plumb__record *record)
 {
     return &record->last;
 }
 
-const plumb__bytes *plumb__record_head(const plumb__record *record) { return &record->head; }
+const plumb__bytes *plumb__record_head(const plumb__record *record)
+{
+    return &record->head;
+}
 
-size_t plumb__record_torn_seal(const plumb__record *record) { return record->torn_seal_bytes; }
+size_t plumb__record_torn_seal(const plumb__record *record)
+{
+    return record->torn_seal_bytes;
+}
 
 const plumb__journal_summary *plumb__record_journal(const plumb__record *record)
 {
@@ -321,7 +331,7 @@ const plumb__journal_summary *plumb__record_journal(const plumb__record *record)
 /* Every seal replaces the head and appends a line; creating and closing do too. */
 bool plumb__record_moved(const char *dir, const plumb__bytes *head)
 {
-    plumb__bytes now = { 0 };
+    plumb__bytes now = {0};
     const plumb_status status = read_part(dir, "head", PLUMB__MAX_HEAD_BYTES, &now, NULL);
     const bool same = status == PLUMB_OK && now.size == head->size &&
                       (now.size == 0 || memcmp(now.data, head->data, now.size) == 0);
@@ -355,10 +365,10 @@ static plumb_status advance_to(walk *w, uint64_t leaf, plumb_error *err)
     const plumb__record *r = w->record;
     while (w->next_line < r->n_lines && r->lines[w->next_line].leaf <= w->next_leaf) {
         const seal_line *line = &r->lines[w->next_line++];
-        plumb__record_leaf item = { .kind = PLUMB__LEAF_INVENTORY,
-                                    .leaf = line->leaf,
-                                    .payload = r->seals.data + line->at,
-                                    .n = line->n };
+        plumb__record_leaf item = {.kind = PLUMB__LEAF_INVENTORY,
+                                   .leaf = line->leaf,
+                                   .payload = r->seals.data + line->at,
+                                   .n = line->n};
         PLUMB_TRY(give(w, &item, err));
     }
     if (leaf <= w->next_leaf || leaf == UINT64_MAX) return PLUMB_OK;
@@ -378,14 +388,13 @@ static plumb_status give_step(walk *w, plumb__h5_reader *reader, uint64_t i, plu
     }
     plumb__step step;
     PLUMB_TRY(plumb__h5_step(reader, i, &step, err));
-    plumb__record_leaf item = {
-        .kind = PLUMB__LEAF_STEP,
-        .leaf = row->leaf,
-        .time_ns = row->time_ns,
-        .superseded = is_superseded(w->record, row->leaf, row->attempt, row->step),
-        .marked_superseded = row->superseded,
-        .step = &step
-    };
+    plumb__record_leaf item = {.kind = PLUMB__LEAF_STEP,
+                               .leaf = row->leaf,
+                               .time_ns = row->time_ns,
+                               .superseded =
+                                   is_superseded(w->record, row->leaf, row->attempt, row->step),
+                               .marked_superseded = row->superseded,
+                               .step = &step};
     const plumb_status status = give(w, &item, err);
     w->units += row->units;
     return status;
@@ -405,11 +414,11 @@ static plumb_status walk_file(walk *w, plumb__h5_reader *reader, plumb_error *er
             continue;
         }
         const plumb__h5_text *text = &texts[t++];
-        plumb__record_leaf item = { .kind = text->kind,
-                                    .leaf = text->leaf,
-                                    .time_ns = text->time_ns,
-                                    .payload = text->payload,
-                                    .n = text->n };
+        plumb__record_leaf item = {.kind = text->kind,
+                                   .leaf = text->leaf,
+                                   .time_ns = text->time_ns,
+                                   .payload = text->payload,
+                                   .n = text->n};
         PLUMB_TRY(advance_to(w, text->leaf, err));
         PLUMB_TRY(give(w, &item, err));
     }
@@ -420,12 +429,12 @@ static plumb_status walk_frame(const plumb__frame *frame, void *ctx, plumb_error
 {
     walk *w = ctx;
     plumb__step step;
-    plumb__record_leaf item = { .kind = frame->kind,
-                                .leaf = frame->leaf,
-                                .time_ns = frame->time_ns,
-                                .in_journal = true,
-                                .payload = frame->payload,
-                                .n = frame->payload_bytes };
+    plumb__record_leaf item = {.kind = frame->kind,
+                               .leaf = frame->leaf,
+                               .time_ns = frame->time_ns,
+                               .in_journal = true,
+                               .payload = frame->payload,
+                               .n = frame->payload_bytes};
     PLUMB_TRY(advance_to(w, frame->leaf, err));
     if (frame->kind != PLUMB__LEAF_STEP || frame->leaf < w->next_leaf) return give(w, &item, err);
     PLUMB_TRY(plumb__step_decode(frame->payload, frame->payload_bytes, &step, &w->arrays, err));
@@ -454,7 +463,7 @@ static plumb_status walk_segments(walk *w, plumb_error *err)
 plumb_status plumb__record_walk(plumb__record *record, plumb__record_want_fn *want,
                                 plumb__record_fn *visit, void *ctx, plumb_error *err)
 {
-    walk w = { .record = record, .want = want, .visit = visit, .ctx = ctx, .next_leaf = 1 };
+    walk w = {.record = record, .want = want, .visit = visit, .ctx = ctx, .next_leaf = 1};
     plumb_status status = PLUMB_OK;
     if (record->graph != NULL) PLUMB_TRY_CLEAN(walk_file(&w, record->graph, err));
     PLUMB_TRY_CLEAN(walk_segments(&w, err));
@@ -464,8 +473,7 @@ plumb_status plumb__record_walk(plumb__record *record, plumb__record_want_fn *wa
     if (w.next_line < record->n_lines)
         status = plumb__fail(err, PLUMB_ERR_CORRUPT,
                              "seals.jsonl line %zu is leaf %llu, but the record ends at leaf %llu",
-                             w.next_line + 1,
-                             (unsigned long long)record->lines[w.next_line].leaf,
+                             w.next_line + 1, (unsigned long long)record->lines[w.next_line].leaf,
                              (unsigned long long)w.next_leaf);
 cleanup:
     plumb__step_arrays_free(w.arrays);

@@ -1,7 +1,7 @@
-/* The record of a run, wherever it lies: provenance.h5, or the segments and the journal of an open run.
- * Walking it visits the leaves in their order. Read only, no lock: it works beside a living writer. A seal
- * that happens meanwhile may show as a gap or a missing file; plumb__record_moved then says so, and the
- * caller opens again.
+/* The record of a run, wherever it lies: provenance.h5, or the segments and the journal of an open
+ * run. Walking it visits the leaves in their order. Read only, no lock: it works beside a living
+ * writer. A seal that happens meanwhile may show as a gap or a missing file; plumb__record_moved
+ * then says so, and the caller opens again.
  *
  * Thread safety: one thread at a time. */
 #ifndef PLUMB_PROVENANCE_RECORD_H
@@ -36,25 +36,25 @@ typedef plumb_status plumb__record_fn(const plumb__record_leaf *leaf, void *ctx,
 /* Whether this step (index in the graph, its row) is to be read at all; text leaves always are. */
 typedef bool plumb__record_want_fn(uint64_t index, const plumb__h5_step_row *row, void *ctx);
 
-/* Opens what is there; run is borrowed. HDF5 files are opened after their digest is that of the last
- * inventory, and their layer table must be run.json's. */
-plumb_status plumb__record_open(const char *dir, const plumb__run_json *run,
-                                plumb__record **record, plumb_error *err) PLUMB_MUST_CHECK;
+/* Opens what is there; run is borrowed. HDF5 files are opened after their digest is that of the
+ * last inventory, and their layer table must be run.json's. */
+plumb_status plumb__record_open(const char *dir, const plumb__run_json *run, plumb__record **record,
+                                plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__record_free(plumb__record *record);
 
 /* The open provenance.h5 of a closed run, else NULL. */
 plumb__h5_reader *plumb__record_graph(plumb__record *record);
-/* The last inventory, the head as it was when the record was opened, and what lies behind the last whole
- * line of seals.jsonl. */
+/* The last inventory, the head as it was when the record was opened, and what lies behind the last
+ * whole line of seals.jsonl. */
 const plumb__inventory *plumb__record_inventory(const plumb__record *record);
 const plumb__bytes *plumb__record_head(const plumb__record *record);
 size_t plumb__record_torn_seal(const plumb__record *record);
 
-/* Visits the leaves in rising order; want may be NULL (everything) and is not asked about steps of the
- * journal. Stops at the first status that is not PLUMB_OK. */
+/* Visits the leaves in rising order; want may be NULL (everything) and is not asked about steps of
+ * the journal. Stops at the first status that is not PLUMB_OK. */
 plumb_status plumb__record_walk(plumb__record *record, plumb__record_want_fn *want,
-                                plumb__record_fn *visit, void *ctx, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                                plumb__record_fn *visit, void *ctx,
+                                plumb_error *err) PLUMB_MUST_CHECK;
 /* What the last walk found in the journal. */
 const plumb__journal_summary *plumb__record_journal(const plumb__record *record);
 /* True when the bundle's head is no longer the one that was read before: open again. */

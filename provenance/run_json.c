@@ -8,28 +8,27 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const top_fields[] = { "plumb_run", "run_id",   "started",     "run_key",
-                                          "seed",      "horizon",  "max_units",   "max_rows",
-                                          "device",    "depth_axis", "layers",    "manifest",
-                                          "policy",    "trust",    "environment", "trainer",
-                                          NULL };
-static const char *const layer_fields[] = { "name",   "kind",   "depth", "rows",   "cols",
-                                            "params", "weight", "use",   "n_uses", NULL };
-static const char *const manifest_fields[] = { "vendor", "dataset",   "version",  "records", "root",
-                                               "statement", "envelope", "lines",  NULL };
-static const char *const trust_fields[] = { "digest", "root", "version", NULL };
+static const char *const top_fields[] = {
+    "plumb_run", "run_id",   "started",     "run_key",    "seed",   "horizon",
+    "max_units", "max_rows", "device",      "depth_axis", "layers", "manifest",
+    "policy",    "trust",    "environment", "trainer",    NULL};
+static const char *const layer_fields[] = {"name",   "kind",   "depth", "rows",   "cols",
+                                           "params", "weight", "use",   "n_uses", NULL};
+static const char *const manifest_fields[] = {"vendor",    "dataset",  "version", "records", "root",
+                                              "statement", "envelope", "lines",   NULL};
+static const char *const trust_fields[] = {"digest", "root", "version", NULL};
 
 /* ---- fields ------------------------------------------------------------------------------- */
 
-static plumb_status get_count(const char *what, const json_t *obj, const char *name,
-                              uint64_t least, uint64_t most, uint64_t *out, plumb_error *err)
+static plumb_status get_count(const char *what, const json_t *obj, const char *name, uint64_t least,
+                              uint64_t most, uint64_t *out, plumb_error *err)
 {
     int64_t value = 0;
     PLUMB_TRY(plumb__json_integer(what, obj, name, true, &value, err));
     if (value < 0 || (uint64_t)value < least || (uint64_t)value > most)
-        return plumb__fail(err, PLUMB_ERR_FORMAT,
-                           "%s: field \"%s\" is %lld, expected %llu to %llu", what, name,
-                           (long long)value, (unsigned long long)least, (unsigned long long)most);
+        return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: field \"%s\" is %lld, expected %llu to %llu",
+                           what, name, (long long)value, (unsigned long long)least,
+                           (unsigned long long)most);
     *out = (uint64_t)value;
     return PLUMB_OK;
 }
@@ -40,8 +39,8 @@ static plumb_status get_hash(const char *what, const json_t *obj, const char *na
     const char *text = NULL;
     PLUMB_TRY(plumb__json_string(what, obj, name, true, &text, err));
     if (plumb__hash_parse(text, out)) return PLUMB_OK;
-    return plumb__fail(err, PLUMB_ERR_FORMAT,
-                       "%s: field \"%s\" must be 64 lower-case hex digits", what, name);
+    return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: field \"%s\" must be 64 lower-case hex digits",
+                       what, name);
 }
 
 static plumb_status get_text(const char *what, const json_t *obj, const char *name, char *out,
@@ -58,7 +57,8 @@ static plumb_status get_text(const char *what, const json_t *obj, const char *na
 
 /* ---- parts -------------------------------------------------------------------------------- */
 
-/* Uses of one weight follow each other, numbered from 0: /layers can then be read by either number. */
+/* Uses of one weight follow each other, numbered from 0: /layers can then be read by either number.
+ */
 static plumb_status check_use(const char *what, const plumb__run_json *run, size_t i,
                               plumb_error *err)
 {
@@ -200,7 +200,7 @@ plumb_status plumb__run_json_parse(const char *what, const void *data, size_t n,
                                    plumb__run_json *out, plumb_error *err)
 {
     json_t *root = NULL;
-    *out = (plumb__run_json){ 0 };
+    *out = (plumb__run_json){0};
     PLUMB_TRY(plumb__json_parse(what, data, n, &root, err));
     plumb_status status = PLUMB_OK;
     if (!json_is_object(root))
@@ -215,5 +215,5 @@ plumb_status plumb__run_json_parse(const char *what, const void *data, size_t n,
 void plumb__run_json_free(plumb__run_json *run)
 {
     plumb__free(run->layers);
-    *run = (plumb__run_json){ 0 };
+    *run = (plumb__run_json){0};
 }

@@ -1,5 +1,5 @@
-/* run.json, leaf 0 of a run: what it is and under which rules it ran. The runtime writes it once, canonical
- * JSON (plumb__json_dump); readers take it strictly. Fields (docs/formats/bundle.md):
+/* run.json, leaf 0 of a run: what it is and under which rules it ran. The runtime writes it once,
+ * canonical JSON (plumb__json_dump); readers take it strictly. Fields (docs/formats/bundle.md):
  *
  *   plumb_run     1
  *   run_id        32 lower-case hex digits
@@ -9,12 +9,11 @@
  *   horizon, max_units, max_rows   integers
  *   device        "cpu" or "cuda"
  *   depth_axis    "index"
- *   layers        [{name, kind, depth, rows, cols, params, weight, use, n_uses}], one per use, uses of a
- *                 weight in a row, weights numbered from 0
- *   manifest      {vendor, dataset, version, records, root, statement, envelope, lines}: root of the record
- *                 tree; BLAKE2b-256 of the signed payload, of manifest.plumb.json, of records.jsonl
- *   policy        BLAKE2b-256 of evidence/policy.json
- *   trust         {digest, root, version}: BLAKE2b-256 of evidence/trust.json, root fingerprint, version
+ *   layers        [{name, kind, depth, rows, cols, params, weight, use, n_uses}], one per use, uses
+ * of a weight in a row, weights numbered from 0 manifest      {vendor, dataset, version, records,
+ * root, statement, envelope, lines}: root of the record tree; BLAKE2b-256 of the signed payload, of
+ * manifest.plumb.json, of records.jsonl policy        BLAKE2b-256 of evidence/policy.json trust
+ * {digest, root, version}: BLAKE2b-256 of evidence/trust.json, root fingerprint, version
  *   environment   object: versions, cpu, threads
  *   trainer       object: what the trainer says of itself (argv, settings)
  */

@@ -7,7 +7,7 @@
 
 void plumb__spends_init(plumb__spends *spends, const plumb__layer_row *layers, size_t n_uses)
 {
-    *spends = (plumb__spends){ .layers = layers, .n_uses = n_uses };
+    *spends = (plumb__spends){.layers = layers, .n_uses = n_uses};
     for (size_t k = 0; k < n_uses; k++)
         if (layers[k].weight >= spends->n_weights) spends->n_weights = layers[k].weight + 1;
 }
@@ -17,7 +17,7 @@ void plumb__spends_free(plumb__spends *spends)
     plumb__free(spends->totals);
     plumb__free(spends->group);
     plumb__free(spends->order);
-    *spends = (plumb__spends){ 0 };
+    *spends = (plumb__spends){0};
 }
 
 static int by_value(const void *left, const void *right)
@@ -35,8 +35,7 @@ static plumb_status find_groups(plumb__spends *spends, const plumb__step *step, 
                           sizeof *spends->order, "spends", err));
     for (uint32_t u = 0; u < step->n_units; u++)
         spends->order[u] = (uint64_t)(uint32_t)step->example[u] << 32 | u;
-    if (step->n_units > 1)
-        qsort(spends->order, step->n_units, sizeof *spends->order, by_value);
+    if (step->n_units > 1) qsort(spends->order, step->n_units, sizeof *spends->order, by_value);
     *n_groups = 0;
     for (uint32_t i = 0; i < step->n_units; i++) {
         const int32_t example = (int32_t)(uint32_t)(spends->order[i] >> 32);
@@ -76,7 +75,8 @@ double plumb__spends_edge(const plumb__spends *spends, const plumb__step *step, 
 {
     const double nu = step->nu[use], a = amplitude(spends, step, unit, use);
     if (!(nu > 0) || a == 0) return 0; /* NaN too: nothing is charged without a scale */
-    const double whole = spends->totals[(size_t)spends->group[unit] * spends->n_weights +
-                                        spends->layers[use].weight];
+    const double whole =
+        spends
+            ->totals[(size_t)spends->group[unit] * spends->n_weights + spends->layers[use].weight];
     return a * whole / (2 * nu * nu);
 }

@@ -1,5 +1,5 @@
-/* plumb_bundle_verify: the stages in order, the first thing that does not hold, and what can be relied on
- * all the same. Reads only. */
+/* plumb_bundle_verify: the stages in order, the first thing that does not hold, and what can be
+ * relied on all the same. Reads only. */
 #include "provenance/verify.h"
 
 #include "base/alloc.h"
@@ -16,24 +16,27 @@ static const struct {
     stage_fn *run;
     const char *trustworthy;
 } stages[] = {
-    { plumb__verify_identity, "nothing: who made the record, and that it is whole, is not shown" },
-    { plumb__verify_files,
-      "run.json and who signed the head; not the files, until the one named above is explained" },
-    { plumb__verify_leaves,
-      "every file is as the last inventory lists it; but the steps are not shown to be the signed ones" },
-    { plumb__verify_policy, "the recorded steps and events are those that were signed" },
-    { plumb__verify_manifest, "the recorded steps and events are those that were signed; the policy is "
-                              "the one that the run names" },
-    { plumb__verify_layers, "the record is the signed one, under the manifest and policy it names" },
-    { plumb__verify_checkpoints, "the recorded steps, the manifest and the policy; not this checkpoint" },
-    { plumb__verify_rules, "the record is what the operator signed, unchanged since; but it does not "
-                           "follow the rules it names" },
+    {plumb__verify_identity, "nothing: who made the record, and that it is whole, is not shown"},
+    {plumb__verify_files,
+     "run.json and who signed the head; not the files, until the one named above is explained"},
+    {plumb__verify_leaves, "every file is as the last inventory lists it; but the steps are not "
+                           "shown to be the signed ones"},
+    {plumb__verify_policy, "the recorded steps and events are those that were signed"},
+    {plumb__verify_manifest,
+     "the recorded steps and events are those that were signed; the policy is "
+     "the one that the run names"},
+    {plumb__verify_layers, "the record is the signed one, under the manifest and policy it names"},
+    {plumb__verify_checkpoints,
+     "the recorded steps, the manifest and the policy; not this checkpoint"},
+    {plumb__verify_rules,
+     "the record is what the operator signed, unchanged since; but it does not "
+     "follow the rules it names"},
 };
 #define N_STAGES (sizeof stages / sizeof *stages)
 
 void plumb_verify_options_default(plumb_verify_options *options)
 {
-    *options = (plumb_verify_options){ .size = sizeof *options, .version = 1 };
+    *options = (plumb_verify_options){.size = sizeof *options, .version = 1};
 }
 
 void plumb__verify_free(plumb__verify *v)
@@ -42,14 +45,15 @@ void plumb__verify_free(plumb__verify *v)
     plumb_manifest_free(v->manifest);
     plumb__run_json_free(&v->run);
     plumb__operators_free(&v->certificates);
-    for (size_t i = 0; i < v->n_found; i++) plumb__free(v->found[i].name);
+    for (size_t i = 0; i < v->n_found; i++)
+        plumb__free(v->found[i].name);
     plumb__free(v->found);
     plumb__free(v->leaves);
     plumb__bytes_free(&v->run_bytes);
     plumb__bytes_free(&v->head_bytes);
     plumb__bytes_free(&v->certificate_bytes);
     plumb__bytes_free(&v->notes);
-    *v = (plumb__verify){ 0 };
+    *v = (plumb__verify){0};
 }
 
 static void fill_report(plumb__verify *v, plumb_verify_report *report)
@@ -73,8 +77,7 @@ static void fill_report(plumb__verify *v, plumb_verify_report *report)
 static plumb_status require_closed(const plumb__verify *v, const plumb_verify_options *options,
                                    plumb_verify_report *report, plumb_error *err)
 {
-    if (!options->require_closed ||
-        plumb__record_inventory(v->record)->state == PLUMB__SEAL_CLOSED)
+    if (!options->require_closed || plumb__record_inventory(v->record)->state == PLUMB__SEAL_CLOSED)
         return PLUMB_OK;
     snprintf(report->still_trustworthy, sizeof report->still_trustworthy,
              "what is there holds; the run may go on");
@@ -99,19 +102,20 @@ static plumb_status verify_once(plumb__verify *v, const plumb_verify_options *op
 plumb_status plumb_bundle_verify(const char *dir, const plumb_verify_options *options,
                                  plumb_verify_report *report, plumb_error *err)
 {
-    plumb_error own = { 0 };
+    plumb_error own = {0};
     plumb_status status = PLUMB_OK;
     if (options->size != sizeof *options || options->version != 1)
-        return plumb__fail(err, PLUMB_ERR_VERSION, "verify options of size %u and version %u are unknown",
-                           options->size, options->version);
+        return plumb__fail(err, PLUMB_ERR_VERSION,
+                           "verify options of size %u and version %u are unknown", options->size,
+                           options->version);
     for (int again = 0; again <= RETRIES; again++) {
-        plumb__verify v = { .dir = dir,
-                            .trust = options->trust,
-                            .manifest_path = options->manifest_path,
-                            .full = options->full && options->step == 0,
-                            .step = options->step };
-        own = (plumb_error){ 0 };
-        *report = (plumb_verify_report){ .size = sizeof *report, .version = 1 };
+        plumb__verify v = {.dir = dir,
+                           .trust = options->trust,
+                           .manifest_path = options->manifest_path,
+                           .full = options->full && options->step == 0,
+                           .step = options->step};
+        own = (plumb_error){0};
+        *report = (plumb_verify_report){.size = sizeof *report, .version = 1};
         status = verify_once(&v, options, report, &own);
         fill_report(&v, report);
         const bool moved = status != PLUMB_OK && status != PLUMB_ERR_STATE &&

@@ -1,5 +1,5 @@
-/* The stages of verification, in the order in which plumb_bundle_verify runs them. Each returns the first
- * thing that does not hold; verify.c says what can be relied on all the same. */
+/* The stages of verification, in the order in which plumb_bundle_verify runs them. Each returns the
+ * first thing that does not hold; verify.c says what can be relied on all the same. */
 #ifndef PLUMB_PROVENANCE_VERIFY_H
 #define PLUMB_PROVENANCE_VERIFY_H
 
@@ -49,19 +49,20 @@ plumb_status plumb__verify_identity(plumb__verify *v, plumb_error *err) PLUMB_MU
 plumb_status plumb__verify_files(plumb__verify *v, plumb_error *err) PLUMB_MUST_CHECK;
 const plumb__found_file *plumb__verify_found(const plumb__verify *v, const char *name);
 /* One listed file alone, for readers that need no other. */
-plumb_status plumb__verify_listed(plumb__verify *v, const char *name, plumb_error *err)
-    PLUMB_MUST_CHECK;
+plumb_status plumb__verify_listed(plumb__verify *v, const char *name,
+                                  plumb_error *err) PLUMB_MUST_CHECK;
 /* 3. Every leaf's payload encoded again; the tree against the head and the certificates. */
 plumb_status plumb__verify_leaves(plumb__verify *v, plumb_error *err) PLUMB_MUST_CHECK;
-/* 4. evidence/ against run.json, in three parts. The manifest is opened under the trust store as of the
- * run's start; v->manifest stays NULL when its records are neither in evidence/ nor given. */
+/* 4. evidence/ against run.json, in three parts. The manifest is opened under the trust store as of
+ * the run's start; v->manifest stays NULL when its records are neither in evidence/ nor given. */
 plumb_status plumb__verify_policy(plumb__verify *v, plumb_error *err) PLUMB_MUST_CHECK;
 plumb_status plumb__verify_manifest(plumb__verify *v, plumb_error *err) PLUMB_MUST_CHECK;
 plumb_status plumb__verify_layers(plumb__verify *v, plumb_error *err) PLUMB_MUST_CHECK;
 /* 5. Checkpoint files against their leaves. */
 plumb_status plumb__verify_checkpoints(plumb__verify *v, plumb_error *err) PLUMB_MUST_CHECK;
-/* 6. The rules: masks and limits of sampled or all steps; with `full` also the run ledger, the reference
- * scales, the columns that are derived, and the index. Does nothing without a manifest. */
+/* 6. The rules: masks and limits of sampled or all steps; with `full` also the run ledger, the
+ * reference scales, the columns that are derived, and the index. Does nothing without a manifest.
+ */
 plumb_status plumb__verify_rules(plumb__verify *v, plumb_error *err) PLUMB_MUST_CHECK;
 
 #endif

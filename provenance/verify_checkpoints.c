@@ -1,5 +1,5 @@
-/* Checkpoint files against their leaves: of several leaves with one file name the last one counts, because
- * a rewound run writes the same steps again. */
+/* Checkpoint files against their leaves: of several leaves with one file name the last one counts,
+ * because a rewound run writes the same steps again. */
 #include "provenance/verify.h"
 
 #include "base/alloc.h"
@@ -31,7 +31,7 @@ static plumb_status parse(const plumb__record_leaf *leaf, checkpoint_leaf *out, 
     PLUMB_TRY_CLEAN(plumb__json_string(what, json, "file", true, &file, err));
     PLUMB_TRY_CLEAN(plumb__json_string(what, json, "blake2b", true, &digest, err));
     PLUMB_TRY_CLEAN(plumb__json_integer(what, json, "bytes", true, &size_bytes, err));
-    *out = (checkpoint_leaf){ .leaf = leaf->leaf, .size_bytes = (uint64_t)size_bytes };
+    *out = (checkpoint_leaf){.leaf = leaf->leaf, .size_bytes = (uint64_t)size_bytes};
     if (size_bytes < 0 || strlen(file) > 128 || strchr(file, '/') != NULL ||
         !plumb__hash_parse(digest, &out->blake2b))
         status = plumb__fail(err, PLUMB_ERR_FORMAT, "%s: a malformed checkpoint", what);
@@ -53,8 +53,8 @@ static plumb_status note(const plumb__record_leaf *leaf, void *ctx, plumb_error 
         all->rows[i - 1] = row;
         return PLUMB_OK;
     }
-    PLUMB_TRY(plumb__grow(&all->rows, &all->capacity, all->n + 1, sizeof *all->rows,
-                          "checkpoints", err));
+    PLUMB_TRY(
+        plumb__grow(&all->rows, &all->capacity, all->n + 1, sizeof *all->rows, "checkpoints", err));
     all->rows[all->n++] = row;
     return PLUMB_OK;
 }
@@ -67,8 +67,7 @@ static bool no_steps(uint64_t index, const plumb__h5_step_row *row, void *ctx)
 
 static bool is_same(const plumb__found_file *file, const checkpoint_leaf *row)
 {
-    return file->size_bytes == row->size_bytes &&
-           plumb__hash_equal(&file->blake2b, &row->blake2b);
+    return file->size_bytes == row->size_bytes && plumb__hash_equal(&file->blake2b, &row->blake2b);
 }
 
 /* A writer that died before the rename has left NAME.tmp, whole: the next one finishes it. */
@@ -98,7 +97,8 @@ static plumb_status check_unrecorded(plumb__verify *v, const checkpoints *all, p
         const char *name = v->found[i].name;
         const size_t n = strlen(name);
         bool known = strncmp(name, "checkpoints/", strlen("checkpoints/")) != 0;
-        for (size_t k = 0; k < all->n && !known; k++) known = strcmp(all->rows[k].name, name) == 0;
+        for (size_t k = 0; k < all->n && !known; k++)
+            known = strcmp(all->rows[k].name, name) == 0;
         if (known) continue;
         if (phase == PLUMB__SEAL_CLOSED || n < 4 || strcmp(name + n - 4, ".tmp") != 0)
             return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: no leaf records this checkpoint", name);
@@ -108,9 +108,10 @@ static plumb_status check_unrecorded(plumb__verify *v, const checkpoints *all, p
 
 plumb_status plumb__verify_checkpoints(plumb__verify *v, plumb_error *err)
 {
-    checkpoints all = { 0 };
+    checkpoints all = {0};
     plumb_status status = plumb__record_walk(v->record, no_steps, note, &all, err);
-    for (size_t i = 0; i < all.n && status == PLUMB_OK; i++) status = check(v, &all.rows[i], err);
+    for (size_t i = 0; i < all.n && status == PLUMB_OK; i++)
+        status = check(v, &all.rows[i], err);
     if (status == PLUMB_OK) status = check_unrecorded(v, &all, err);
     plumb__free(all.rows);
     return status;

@@ -1,5 +1,5 @@
-/* Under which rules the run was made: policy, trust store, manifest. The trust store in evidence/ only
- * shows what the operator had; the anchor is the one that the caller gives. */
+/* Under which rules the run was made: policy, trust store, manifest. The trust store in evidence/
+ * only shows what the operator had; the anchor is the one that the caller gives. */
 #include "provenance/verify.h"
 
 #include "base/file.h"
@@ -28,12 +28,11 @@ static plumb_status expect_bytes(const char *name, const plumb__bytes *bytes,
 plumb_status plumb__verify_policy(plumb__verify *v, plumb_error *err)
 {
     plumb_status status = PLUMB_OK;
-    plumb__bytes policy = { 0 }, trust = { 0 };
-    PLUMB_TRY_CLEAN(
-        plumb__verify_read(v, "evidence/policy.json", MAX_POLICY_BYTES, &policy, err));
+    plumb__bytes policy = {0}, trust = {0};
+    PLUMB_TRY_CLEAN(plumb__verify_read(v, "evidence/policy.json", MAX_POLICY_BYTES, &policy, err));
     PLUMB_TRY_CLEAN(expect_bytes("evidence/policy.json", &policy, &v->run.policy, err));
-    PLUMB_TRY_CLEAN(plumb__policy_parse("evidence/policy.json", policy.data, policy.size,
-                                        &v->policy, err));
+    PLUMB_TRY_CLEAN(
+        plumb__policy_parse("evidence/policy.json", policy.data, policy.size, &v->policy, err));
     PLUMB_TRY_CLEAN(plumb__verify_read(v, "evidence/trust.json", MAX_TRUST_BYTES, &trust, err));
     PLUMB_TRY_CLEAN(expect_bytes("evidence/trust.json", &trust, &v->run.trust, err));
 cleanup:
@@ -55,7 +54,7 @@ static plumb_status expect_hex(const char *what, const char *hex, const plumb__h
 
 static plumb_status compare_with_run(const plumb__verify *v, plumb_error *err)
 {
-    plumb_manifest_info info = { .size = sizeof info, .version = 1 };
+    plumb_manifest_info info = {.size = sizeof info, .version = 1};
     plumb_manifest_describe(v->manifest, &info);
     PLUMB_TRY(expect_hex("statement", info.statement_digest, &v->run.manifest_statement, err));
     PLUMB_TRY(expect_hex("envelope", info.envelope_digest, &v->run.manifest_envelope, err));
@@ -95,8 +94,8 @@ plumb_status plumb__verify_manifest(plumb__verify *v, plumb_error *err)
     plumb__hash digest;
     PLUMB_TRY(plumb__path_join(envelope, v->dir, "evidence/manifest.plumb.json", err));
     PLUMB_TRY(plumb__hash_file(envelope, &digest, NULL, NULL, err));
-    PLUMB_TRY(expect_digest("evidence/manifest.plumb.json", &digest, &v->run.manifest_envelope,
-                            err));
+    PLUMB_TRY(
+        expect_digest("evidence/manifest.plumb.json", &digest, &v->run.manifest_envelope, err));
     PLUMB_TRY(locate(v, envelope, records, &there, err));
     if (!there) return PLUMB_OK;
     plumb_manifest_options options;
@@ -112,8 +111,8 @@ plumb_status plumb__verify_manifest(plumb__verify *v, plumb_error *err)
 
 /* ---- the layer table ---------------------------------------------------------------------- */
 
-/* Depth by index is 0, 1 or (block + 1/2) / blocks: one number of blocks must fit all layers. The table
- * does not say which block a layer is in, so more cannot be recomputed from it. */
+/* Depth by index is 0, 1 or (block + 1/2) / blocks: one number of blocks must fit all layers. The
+ * table does not say which block a layer is in, so more cannot be recomputed from it. */
 plumb_status plumb__verify_layers(plumb__verify *v, plumb_error *err)
 {
     const plumb__run_json *run = &v->run;
@@ -133,8 +132,9 @@ plumb_status plumb__verify_layers(plumb__verify *v, plumb_error *err)
         }
         if (bad == run->n_layers) return PLUMB_OK;
     }
-    return plumb__fail(err, PLUMB_ERR_MISMATCH,
-                       "run.json: depth %.17g of layer %s is no block's: depths by index are 0, 1 or "
-                       "(block + 1/2) / blocks",
-                       run->layers[bad].depth, run->layers[bad].name);
+    return plumb__fail(
+        err, PLUMB_ERR_MISMATCH,
+        "run.json: depth %.17g of layer %s is no block's: depths by index are 0, 1 or "
+        "(block + 1/2) / blocks",
+        run->layers[bad].depth, run->layers[bad].name);
 }

@@ -1,5 +1,5 @@
-/* The directory against the last inventory. A closed run has exactly the listed files, seals.jsonl and
- * head. An open one may have more, each accounted for by docs/formats/bundle.md section 9. */
+/* The directory against the last inventory. A closed run has exactly the listed files, seals.jsonl
+ * and head. An open one may have more, each accounted for by docs/formats/bundle.md section 9. */
 #include "provenance/verify.h"
 
 #include "base/alloc.h"
@@ -29,10 +29,10 @@ static plumb_status note_file(const char *relative, uint64_t size_bytes, void *c
                               plumb_error *err)
 {
     plumb__verify *v = ctx;
-    PLUMB_TRY(plumb__grow(&v->found, &v->found_capacity, v->n_found + 1, sizeof *v->found, "files",
-                          err));
+    PLUMB_TRY(
+        plumb__grow(&v->found, &v->found_capacity, v->n_found + 1, sizeof *v->found, "files", err));
     plumb__found_file *file = &v->found[v->n_found];
-    *file = (plumb__found_file){ .size_bytes = size_bytes };
+    *file = (plumb__found_file){.size_bytes = size_bytes};
     PLUMB_TRY(plumb__strdup(&file->name, relative, err));
     v->n_found++;
     return PLUMB_OK;
@@ -45,8 +45,10 @@ const plumb__found_file *plumb__verify_found(const plumb__verify *v, const char 
         const size_t at = low + (high - low) / 2;
         const int order = strcmp(name, v->found[at].name);
         if (order == 0) return &v->found[at];
-        if (order < 0) high = at;
-        else low = at + 1;
+        if (order < 0)
+            high = at;
+        else
+            low = at + 1;
     }
     return NULL;
 }
@@ -60,8 +62,8 @@ static plumb_status hash_found(plumb__verify *v, plumb__found_file *file, plumb_
 
 /* ---- listed files ------------------------------------------------------------------------- */
 
-/* Reopening appends a certificate before the next inventory: what was listed is then a prefix, and the
- * new lines have been checked one by one. */
+/* Reopening appends a certificate before the next inventory: what was listed is then a prefix, and
+ * the new lines have been checked one by one. */
 static bool is_grown_certificates(const plumb__verify *v, const plumb__inventory_file *listed)
 {
     if (strcmp(listed->name, "certificates") != 0) return false;
@@ -74,8 +76,7 @@ static plumb_status compare(const plumb__verify *v, const plumb__inventory_file 
                             const plumb__found_file *file, plumb__seal_state phase,
                             plumb_error *err)
 {
-    if (file->size_bytes == listed->bytes &&
-        plumb__hash_equal(&file->blake2b, &listed->blake2b))
+    if (file->size_bytes == listed->bytes && plumb__hash_equal(&file->blake2b, &listed->blake2b))
         return PLUMB_OK;
     if (phase != PLUMB__SEAL_CLOSED && is_grown_certificates(v, listed)) return PLUMB_OK;
     if (phase == PLUMB__SEAL_OPEN && starts(listed->name, "checkpoints/"))
@@ -105,9 +106,10 @@ plumb_status plumb__verify_listed(plumb__verify *v, const char *name, plumb_erro
 {
     const plumb__inventory *inventory = plumb__record_inventory(v->record);
     const plumb__inventory_file *listed = plumb__inventory_find(inventory, name);
-    plumb__found_file file = { .name = (char *)(uintptr_t)name };
+    plumb__found_file file = {.name = (char *)(uintptr_t)name};
     if (listed == NULL)
-        return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: is in the bundle, but in no inventory", name);
+        return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: is in the bundle, but in no inventory",
+                           name);
     PLUMB_TRY(hash_found(v, &file, err));
     return compare(v, listed, &file, inventory->state, err);
 }
@@ -135,8 +137,8 @@ static plumb_status check_found(plumb__verify *v, plumb__found_file *file,
         strcmp(file->name, "seals.jsonl") == 0 || strcmp(file->name, "head") == 0)
         return PLUMB_OK; /* read and checked elsewhere */
     if (starts(file->name, "checkpoints/")) return hash_found(v, file, err);
-    plumb__bytes_appendf(&v->notes, "%s: left over from an interrupted write, not part of the record\n",
-                         file->name);
+    plumb__bytes_appendf(
+        &v->notes, "%s: left over from an interrupted write, not part of the record\n", file->name);
     return PLUMB_OK;
 }
 
@@ -149,8 +151,8 @@ static bool may_be_empty(const char *relative, plumb__seal_state phase)
 }
 
 /* Empty directories escape a walk over files, but they too were added by someone. */
-static plumb_status check_directory(const char *dir, const char *relative,
-                                    plumb__seal_state phase, int depth, plumb_error *err)
+static plumb_status check_directory(const char *dir, const char *relative, plumb__seal_state phase,
+                                    int depth, plumb_error *err)
 {
     char path[PLUMB__PATH_BYTES], below[PLUMB__PATH_BYTES];
     plumb_status status = PLUMB_OK;
@@ -167,15 +169,17 @@ static plumb_status check_directory(const char *dir, const char *relative,
         if (fstatat(dirfd(stream), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0 ||
             !S_ISDIR(info.st_mode))
             continue;
-        if (*relative == '\0') status = plumb__path_join(below, "", entry->d_name, err);
-        else status = plumb__path_join(below, relative, entry->d_name, err);
+        if (*relative == '\0')
+            status = plumb__path_join(below, "", entry->d_name, err);
+        else
+            status = plumb__path_join(below, relative, entry->d_name, err);
         const char *name = below[0] == '/' ? below + 1 : below;
         if (status == PLUMB_OK) status = check_directory(dir, name, phase, depth + 1, err);
     }
     closedir(stream);
     if (status == PLUMB_OK && n == 0 && !may_be_empty(relative, phase))
-        return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: an empty directory that no inventory explains",
-                           relative);
+        return plumb__fail(err, PLUMB_ERR_DIGEST,
+                           "%s: an empty directory that no inventory explains", relative);
     return status;
 }
 
@@ -194,7 +198,8 @@ plumb_status plumb__verify_files(plumb__verify *v, plumb_error *err)
     if (torn == 0) return PLUMB_OK;
     if (inventory->state == PLUMB__SEAL_CLOSED)
         return plumb__fail(err, PLUMB_ERR_DIGEST,
-                           "seals.jsonl: %zu bytes follow the last inventory of a closed run", torn);
+                           "seals.jsonl: %zu bytes follow the last inventory of a closed run",
+                           torn);
     plumb__bytes_appendf(&v->notes, "seals.jsonl: the last %zu bytes are a torn write\n", torn);
     return PLUMB_OK;
 }

@@ -20,7 +20,7 @@ static uint16_t stored(double value, double max_mask)
 plumb_status plumb__grants_open(const plumb__verify *v, plumb__grants *grants, plumb_error *err)
 {
     const size_t profiles = plumb_manifest_profile_count(v->manifest);
-    *grants = (plumb__grants){ .v = v };
+    *grants = (plumb__grants){.v = v};
     PLUMB_TRY(plumb__alloc(&grants->masks, profiles * v->run.n_layers, sizeof *grants->masks,
                            "masks", err));
     PLUMB_TRY(plumb__alloc(&grants->known, profiles, 1, "masks", err));
@@ -32,7 +32,7 @@ void plumb__grants_free(plumb__grants *grants)
     plumb__free(grants->masks);
     plumb__free(grants->known);
     plumb__free(grants->row);
-    *grants = (plumb__grants){ 0 };
+    *grants = (plumb__grants){0};
 }
 
 static const uint16_t *profile_masks(plumb__grants *grants, uint32_t number, int32_t segment,
@@ -83,8 +83,7 @@ static plumb_status grant_known(plumb__grants *grants, const plumb__step *step, 
     out->has_digest = record.has_digest;
     out->mask = grants->row;
     const int32_t segment = step->segment[unit];
-    const plumb_segment *segments =
-        plumb_manifest_segments(v->manifest, out->number, &n_segments);
+    const plumb_segment *segments = plumb_manifest_segments(v->manifest, out->number, &n_segments);
     if (segment < -1)
         return plumb__fail(err, PLUMB_ERR_MISMATCH, "step %llu: example %s has segment %d",
                            (unsigned long long)step->step, out->id, segment);
@@ -96,7 +95,8 @@ static plumb_status grant_known(plumb__grants *grants, const plumb__step *step, 
     }
     out->mask = profile_masks(grants, out->number, segment,
                               segment < 0 ? record.profile_number : segments[segment].profile);
-    for (size_t k = 0; k < v->run.n_layers; k++) out->reaches = out->reaches || out->mask[k] != 0;
+    for (size_t k = 0; k < v->run.n_layers; k++)
+        out->reaches = out->reaches || out->mask[k] != 0;
     return PLUMB_OK;
 }
 
@@ -104,13 +104,14 @@ plumb_status plumb__grants_unit(plumb__grants *grants, const plumb__step *step, 
                                 plumb__grant *out, plumb_error *err)
 {
     const int32_t example = step->example[unit];
-    *out = (plumb__grant){ .known = example >= 0, .number = (uint32_t)example };
+    *out = (plumb__grant){.known = example >= 0, .number = (uint32_t)example};
     memset(grants->row, 0, grants->v->run.n_layers * sizeof *grants->row);
     if (example < -1 || (example >= 0 && (uint64_t)example >= grants->v->run.records))
-        return plumb__fail(err, PLUMB_ERR_MISMATCH,
-                           "step %llu: unit %u has example number %d, the manifest has %llu records",
-                           (unsigned long long)step->step, unit, example,
-                           (unsigned long long)grants->v->run.records);
+        return plumb__fail(
+            err, PLUMB_ERR_MISMATCH,
+            "step %llu: unit %u has example number %d, the manifest has %llu records",
+            (unsigned long long)step->step, unit, example,
+            (unsigned long long)grants->v->run.records);
     if (example >= 0) return grant_known(grants, step, unit, out, err);
     snprintf(out->id, sizeof out->id, "(not in the manifest)");
     grant_unknown(grants, out);

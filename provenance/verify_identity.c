@@ -22,15 +22,16 @@ static plumb_status check_final(const plumb__verify *v, plumb_error *err)
 plumb_status plumb__verify_identity(plumb__verify *v, plumb_error *err)
 {
     PLUMB_TRY(plumb__verify_read(v, "run.json", PLUMB__MAX_RUN_JSON_BYTES, &v->run_bytes, err));
-    PLUMB_TRY(plumb__run_json_parse("run.json", v->run_bytes.data, v->run_bytes.size, &v->run, err));
+    PLUMB_TRY(
+        plumb__run_json_parse("run.json", v->run_bytes.data, v->run_bytes.size, &v->run, err));
     PLUMB_TRY(plumb__verify_read(v, "certificates", PLUMB__MAX_CERTIFICATES_BYTES,
                                  &v->certificate_bytes, err));
     PLUMB_TRY(plumb__operators_check(&v->certificate_bytes, &v->run_bytes, &v->run, v->trust,
                                      &v->certificates, err));
     PLUMB_TRY(plumb__verify_read(v, "head", PLUMB__MAX_HEAD_BYTES, &v->head_bytes, err));
     PLUMB_TRY(plumb__head_verify("head", v->head_bytes.data, v->head_bytes.size, v->run.run_id,
-                                 v->certificates.rows, v->certificates.n, &v->head,
-                                 &v->head_signer, err));
+                                 v->certificates.rows, v->certificates.n, &v->head, &v->head_signer,
+                                 err));
     PLUMB_TRY(plumb__record_open(v->dir, &v->run, &v->record, err));
     return check_final(v, err);
 }

@@ -1,5 +1,6 @@
-/* Every leaf again from what is on disk: the payload of a step is encoded from its HDF5 columns, all other
- * payloads are kept as they were. The roots of the tree then have to be those that were signed. */
+/* Every leaf again from what is on disk: the payload of a step is encoded from its HDF5 columns,
+ * all other payloads are kept as they were. The roots of the tree then have to be those that were
+ * signed. */
 #include "provenance/verify.h"
 
 #include "base/alloc.h"
@@ -31,10 +32,11 @@ static plumb_status check_order(leaf_walk *w, const plumb__record_leaf *leaf, pl
     w->v->steps++;
     w->v->units += step->n_units;
     if (closed && !leaf->in_journal && leaf->superseded != leaf->marked_superseded)
-        return plumb__fail(err, PLUMB_ERR_MISMATCH,
-                           "step %llu of attempt %u: is marked as %s, but the rewinds say otherwise",
-                           (unsigned long long)step->step, step->attempt,
-                           leaf->marked_superseded ? "superseded" : "in force");
+        return plumb__fail(
+            err, PLUMB_ERR_MISMATCH,
+            "step %llu of attempt %u: is marked as %s, but the rewinds say otherwise",
+            (unsigned long long)step->step, step->attempt,
+            leaf->marked_superseded ? "superseded" : "in force");
     if (step->attempt < w->attempt)
         return plumb__fail(err, PLUMB_ERR_MISMATCH, "step %llu: attempt %u follows attempt %u",
                            (unsigned long long)step->step, step->attempt, w->attempt);
@@ -70,8 +72,7 @@ static plumb_status visit(const plumb__record_leaf *leaf, void *ctx, plumb_error
 /* ---- the tree ----------------------------------------------------------------------------- */
 
 static plumb_status check_root(uint64_t size, const plumb__hash *root,
-                               const plumb__hash *signed_root, const char *signer,
-                               plumb_error *err)
+                               const plumb__hash *signed_root, const char *signer, plumb_error *err)
 {
     if (plumb__hash_equal(root, signed_root)) return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_DIGEST,
@@ -92,8 +93,8 @@ static plumb_status check_tree(const plumb__verify *v, plumb_error *err)
             const plumb__hash root = plumb__merkle_root(&tree);
             char signer[64];
             snprintf(signer, sizeof signer, "certificates line %zu", next + 1);
-            PLUMB_TRY(check_root(tree.count, &root,
-                                 &v->certificates.rows[next].previous_root, signer, err));
+            PLUMB_TRY(check_root(tree.count, &root, &v->certificates.rows[next].previous_root,
+                                 signer, err));
         }
         if (tree.count == v->head.size) {
             const plumb__hash root = plumb__merkle_root(&tree);
@@ -123,7 +124,7 @@ static plumb_status check_size(plumb__verify *v, plumb_error *err)
 
 plumb_status plumb__verify_leaves(plumb__verify *v, plumb_error *err)
 {
-    leaf_walk w = { .v = v };
+    leaf_walk w = {.v = v};
     plumb_status status = PLUMB_OK;
     v->n_leaves = v->steps = v->units = 0;
     PLUMB_TRY_CLEAN(add_leaf(v, v->run_bytes.data, v->run_bytes.size, err));

@@ -1,5 +1,6 @@
-/* What reaches over steps: the run ledger against each record's run limit, and the reference scales. Both
- * are charged and moved by the code that the runtime used (account.h), on what the record holds. */
+/* What reaches over steps: the run ledger against each record's run limit, and the reference
+ * scales. Both are charged and moved by the code that the runtime used (account.h), on what the
+ * record holds. */
 #include "provenance/verify_rules.h"
 
 #include "base/alloc.h"
@@ -8,7 +9,8 @@
 #include <math.h>
 #include <stdio.h>
 
-/* The ledger's sums are float32, rounded up at each charge; the runtime left room by the same sums. */
+/* The ledger's sums are float32, rounded up at each charge; the runtime left room by the same sums.
+ */
 #define LEDGER_SLACK 1e-6
 #define SCALE_SLACK 1e-12
 
@@ -17,11 +19,12 @@ typedef unsigned long long ull;
 plumb_status plumb__replay_open(plumb__grants *grants, plumb__replay *replay, plumb_error *err)
 {
     const plumb__run_json *run = &grants->v->run;
-    *replay = (plumb__replay){ .grants = grants, .n_examples = run->records };
+    *replay = (plumb__replay){.grants = grants, .n_examples = run->records};
     PLUMB_TRY(plumb__alloc(&replay->ledger, run->records * run->n_layers, sizeof *replay->ledger,
                            "ledger", err));
     PLUMB_TRY(plumb__alloc(&replay->ema2, run->n_weights, sizeof *replay->ema2, "scales", err));
-    for (uint32_t w = 0; w < run->n_weights; w++) replay->ema2[w] = -1;
+    for (uint32_t w = 0; w < run->n_weights; w++)
+        replay->ema2[w] = -1;
     return PLUMB_OK;
 }
 
@@ -31,7 +34,7 @@ void plumb__replay_free(plumb__replay *replay)
     plumb__free(replay->ledger);
     plumb__free(replay->ema2);
     plumb__free(replay->values);
-    *replay = (plumb__replay){ 0 };
+    *replay = (plumb__replay){0};
 }
 
 static plumb_status grow(plumb__replay *replay, uint32_t n_units, plumb_error *err)
@@ -86,8 +89,8 @@ static bool near(double a, double b)
     return a == b || fabs(a - b) <= SCALE_SLACK * fmax(fabs(a), fabs(b));
 }
 
-/* The first scale of a weight comes from the first micro-batch that reached it, at the use that was visited
- * first; the record does not say which use that was, so any of them will do. */
+/* The first scale of a weight comes from the first micro-batch that reached it, at the use that was
+ * visited first; the record does not say which use that was, so any of them will do. */
 static bool first_scale_fits(plumb__replay *replay, const plumb__step *step, size_t first,
                              double nu, double *expected)
 {
@@ -139,7 +142,8 @@ static plumb_status check_run_limit(plumb__replay *replay, const plumb__step *st
     const float *row = replay->ledger + (size_t)step->example[u] * run->n_layers;
     for (size_t k = 0; k < run->n_layers; k += run->layers[k].n_uses) {
         double spend = 0;
-        for (uint32_t use = 0; use < run->layers[k].n_uses; use++) spend += (double)row[k + use];
+        for (uint32_t use = 0; use < run->layers[k].n_uses; use++)
+            spend += (double)row[k + use];
         if (spend <= grant.run_nats * (1 + LEDGER_SLACK)) continue;
         return plumb__fail(err, PLUMB_ERR_MISMATCH,
                            "step %llu: example %s at layer %s: the ledger reaches %.9g nats, the "

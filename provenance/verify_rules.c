@@ -1,6 +1,7 @@
-/* Stage 6 of verification: which steps are judged by which rules. Without `full`, 32 steps spread evenly
- * over the run, each by itself; with it, all of them and what reaches over steps. Superseded steps are
- * judged by themselves only: ledger and scales went back to the checkpoint when they were undone. */
+/* Stage 6 of verification: which steps are judged by which rules. Without `full`, 32 steps spread
+ * evenly over the run, each by itself; with it, all of them and what reaches over steps. Superseded
+ * steps are judged by themselves only: ledger and scales went back to the checkpoint when they were
+ * undone. */
 #include "provenance/verify_rules.h"
 
 #include "base/alloc.h"
@@ -45,15 +46,14 @@ static plumb_status judge(const plumb__record_leaf *leaf, void *ctx, plumb_error
 
 static const char *field_of(const plumb_record *record, size_t column)
 {
-    const char *const fields[] = { record->id,     record->label,  record->batch,
-                                   record->cohort, record->rubric, record->domain,
-                                   record->source, record->template_name, record->parent,
-                                   record->profile };
+    const char *const fields[] = {
+        record->id,     record->label,  record->batch,         record->cohort, record->rubric,
+        record->domain, record->source, record->template_name, record->parent, record->profile};
     return fields[column] != NULL ? fields[column] : "";
 }
 
-static const char *const column_names[] = { "id",     "label",  "batch",    "cohort", "rubric",
-                                            "domain", "source", "template", "parent", "profile" };
+static const char *const column_names[] = {"id",     "label",  "batch",    "cohort", "rubric",
+                                           "domain", "source", "template", "parent", "profile"};
 #define N_COLUMNS (sizeof column_names / sizeof *column_names)
 
 static plumb_status check_column(const plumb__verify *v, plumb__h5_reader *reader, size_t column,
@@ -66,11 +66,11 @@ static plumb_status check_column(const plumb__verify *v, plumb__h5_reader *reade
         plumb_record_default(&record);
         PLUMB_TRY(plumb_manifest_record(v->manifest, (uint32_t)i, &record, err));
         if (strcmp(values[i], field_of(&record, column)) != 0)
-            return plumb__fail(err, PLUMB_ERR_MISMATCH,
-                               "provenance.h5: example %.200s has %s \"%.100s\", but the manifest says "
-                               "\"%.100s\"",
-                               record.id, column_names[column], values[i],
-                               field_of(&record, column));
+            return plumb__fail(
+                err, PLUMB_ERR_MISMATCH,
+                "provenance.h5: example %.200s has %s \"%.100s\", but the manifest says "
+                "\"%.100s\"",
+                record.id, column_names[column], values[i], field_of(&record, column));
     }
     return PLUMB_OK;
 }
@@ -93,17 +93,18 @@ static plumb_status check_annotators(const plumb__verify *v, plumb__h5_reader *r
             same = code < n_names && strcmp(names[code], record.annotators[k]) == 0;
         }
         if (!same)
-            return plumb__fail(err, PLUMB_ERR_MISMATCH,
-                               "provenance.h5: example %.200s has other annotators than in the manifest",
-                               record.id);
+            return plumb__fail(
+                err, PLUMB_ERR_MISMATCH,
+                "provenance.h5: example %.200s has other annotators than in the manifest",
+                record.id);
     }
     return PLUMB_OK;
 }
 
-/* `certificates` is stored as it was at the merge; nothing can have been added to a closed run since. */
-static plumb_status check_statement(plumb__h5_reader *reader,
-                                    const char *name, const plumb__hash *expected,
-                                    plumb_error *err)
+/* `certificates` is stored as it was at the merge; nothing can have been added to a closed run
+ * since. */
+static plumb_status check_statement(plumb__h5_reader *reader, const char *name,
+                                    const plumb__hash *expected, plumb_error *err)
 {
     const void *data = NULL;
     size_t n = 0;
@@ -135,7 +136,7 @@ plumb_status plumb__rules_examples(const plumb__verify *v, plumb_error *err)
 
 plumb_status plumb__verify_rules(plumb__verify *v, plumb_error *err)
 {
-    judging j = { .v = v };
+    judging j = {.v = v};
     plumb_status status = PLUMB_OK;
     v->edges_checked = 0;
     if (v->manifest == NULL && v->full)

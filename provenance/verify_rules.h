@@ -13,17 +13,17 @@ typedef struct plumb__grants {
     uint16_t *row;   /* [uses] masks of a unit that has no record */
 } plumb__grants;
 
-plumb_status plumb__grants_open(const plumb__verify *v, plumb__grants *grants, plumb_error *err)
-    PLUMB_MUST_CHECK;
+plumb_status plumb__grants_open(const plumb__verify *v, plumb__grants *grants,
+                                plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__grants_free(plumb__grants *grants);
 
 /* One unit's terms. */
 typedef struct plumb__grant {
     const uint16_t *mask; /* [uses] */
     double unit_nats, run_nats, weight;
-    bool known;      /* the manifest has the example */
-    bool refused;    /* it must be rejected: `reason` says why */
-    uint8_t reason;  /* of plumb_reason */
+    bool known;               /* the manifest has the example */
+    bool refused;             /* it must be rejected: `reason` says why */
+    uint8_t reason;           /* of plumb_reason */
     bool has_digest, reaches; /* reaches: some mask is above 0 */
     char id[512];
     uint32_t number;
@@ -32,12 +32,13 @@ typedef struct plumb__grant {
 plumb_status plumb__grants_unit(plumb__grants *grants, const plumb__step *step, uint32_t unit,
                                 plumb__grant *out, plumb_error *err) PLUMB_MUST_CHECK;
 
-/* Admission, masks, norms, clips and unit limits of every unit; scales, budgets, spends, contribution
- * entropy and live flags of every use. */
-plumb_status plumb__rules_step(plumb__grants *grants, const plumb__step *step, plumb_error *err)
-    PLUMB_MUST_CHECK;
+/* Admission, masks, norms, clips and unit limits of every unit; scales, budgets, spends,
+ * contribution entropy and live flags of every use. */
+plumb_status plumb__rules_step(plumb__grants *grants, const plumb__step *step,
+                               plumb_error *err) PLUMB_MUST_CHECK;
 
-/* What one step leaves for the next: run ledger and reference scales. Superseded steps are left out. */
+/* What one step leaves for the next: run ledger and reference scales. Superseded steps are left
+ * out. */
 typedef struct plumb__replay {
     plumb__grants *grants;
     plumb__account *account;
@@ -49,11 +50,11 @@ typedef struct plumb__replay {
     size_t values_capacity;
 } plumb__replay;
 
-plumb_status plumb__replay_open(plumb__grants *grants, plumb__replay *replay, plumb_error *err)
-    PLUMB_MUST_CHECK;
+plumb_status plumb__replay_open(plumb__grants *grants, plumb__replay *replay,
+                                plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__replay_free(plumb__replay *replay);
-plumb_status plumb__replay_step(plumb__replay *replay, const plumb__step *step, plumb_error *err)
-    PLUMB_MUST_CHECK;
+plumb_status plumb__replay_step(plumb__replay *replay, const plumb__step *step,
+                                plumb_error *err) PLUMB_MUST_CHECK;
 
 /* The columns of /examples and /statements against the manifest and the certificates. */
 plumb_status plumb__rules_examples(const plumb__verify *v, plumb_error *err) PLUMB_MUST_CHECK;

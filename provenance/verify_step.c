@@ -1,5 +1,6 @@
-/* One step against the rules. Everything reads the stored forms, as the runtime did before it acted on
- * them, so that masks and budgets must agree bit for bit and sums up to the order of float64 additions. */
+/* One step against the rules. Everything reads the stored forms, as the runtime did before it acted
+ * on them, so that masks and budgets must agree bit for bit and sums up to the order of float64
+ * additions. */
 #include "provenance/verify_rules.h"
 
 #include "base/half.h"
@@ -10,8 +11,13 @@
 
 /* plumb_decision and plumb_reason of runtime/plumb.h, whose numbers are pinned by the format. */
 enum { ADMITTED = 0, MODULATED = 1, REJECTED = 2 };
-enum { REASON_NONE = 0, REASON_WEIGHT = 1, REASON_CONTENT = 3, REASON_NO_DEPTH = 5,
-       REASON_EXHAUSTED = 8 };
+enum {
+    REASON_NONE = 0,
+    REASON_WEIGHT = 1,
+    REASON_CONTENT = 3,
+    REASON_NO_DEPTH = 5,
+    REASON_EXHAUSTED = 8
+};
 
 #define SLACK 1e-9 /* of float64 sums; limits themselves are kept before rounding down */
 
@@ -53,11 +59,16 @@ static plumb_status check_admission(const plumb__step *step, uint32_t u, const p
         return bad_admission(step, u, grant, expected, err);
     }
     bool fits = false;
-    if (!grant->known) fits = reason == grant->reason;
-    else if (!grant->reaches) fits = step->decision[u] == MODULATED && reason == REASON_NO_DEPTH;
-    else if (reason == REASON_EXHAUSTED) fits = step->decision[u] == MODULATED;
-    else if (grant->weight != 1) fits = step->decision[u] == MODULATED && reason == REASON_WEIGHT;
-    else fits = step->decision[u] == ADMITTED && reason == REASON_NONE;
+    if (!grant->known)
+        fits = reason == grant->reason;
+    else if (!grant->reaches)
+        fits = step->decision[u] == MODULATED && reason == REASON_NO_DEPTH;
+    else if (reason == REASON_EXHAUSTED)
+        fits = step->decision[u] == MODULATED;
+    else if (grant->weight != 1)
+        fits = step->decision[u] == MODULATED && reason == REASON_WEIGHT;
+    else
+        fits = step->decision[u] == ADMITTED && reason == REASON_NONE;
     return fits ? PLUMB_OK : bad_admission(step, u, grant, "admitted for another reason", err);
 }
 
@@ -81,20 +92,19 @@ static plumb_status bad_edge(const edge_at *at, plumb_error *err, const char *fo
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
     return plumb__fail(err, PLUMB_ERR_MISMATCH, "step %llu: example %s at layer %s: %s",
-                       (ull)at->step->step, at->grant->id,
-                       at->grants->v->run.layers[at->use].name, what);
+                       (ull)at->step->step, at->grant->id, at->grants->v->run.layers[at->use].name,
+                       what);
 }
 
 static plumb_status bad_mask(const edge_at *at, bool rejected, uint16_t expected, plumb_error *err)
 {
     const double found = plumb__f16_value(at->step->mask[at->edge]);
     const double depth = at->grants->v->run.layers[at->use].depth;
-    if (rejected)
-        return bad_edge(at, err, "mask is %g, but the example was rejected", found);
+    if (rejected) return bad_edge(at, err, "mask is %g, but the example was rejected", found);
     if (!at->grant->known)
         return bad_edge(at, err, "mask is %g, but the policy gives %g to unknown examples", found,
                         plumb__f16_value(expected));
-    plumb_explanation why = { .size = sizeof why, .version = 1 };
+    plumb_explanation why = {.size = sizeof why, .version = 1};
     const char *name = "";
     if (plumb_manifest_explain(at->grants->v->manifest, at->grant->number, &why, NULL) == PLUMB_OK)
         name = why.depth_name;
@@ -113,8 +123,7 @@ static plumb_status check_open_edge(const edge_at *at, plumb_error *err)
     const plumb__step *s = at->step;
     const size_t e = at->edge;
     const double clip = plumb__f16_value(s->clip[e]), norm = plumb__norm16_value(s->norm[e]);
-    if (s->clip[e] > PLUMB__F16_ONE)
-        return bad_edge(at, err, "clip is %g, expected 0 to 1", clip);
+    if (s->clip[e] > PLUMB__F16_ONE) return bad_edge(at, err, "clip is %g, expected 0 to 1", clip);
     if (s->norm[e] > PLUMB__NORM16_MAX) return bad_edge(at, err, "norm is no finite number >= 0");
     switch (s->norm_kind[e]) {
     case PLUMB__NORM_NONE:
@@ -131,7 +140,8 @@ static plumb_status check_open_edge(const edge_at *at, plumb_error *err)
     if (amplitude <= unit_room(at) * (1 + SLACK)) return PLUMB_OK;
     const double nu = s->nu[at->use], share = 1.0 / at->grants->v->run.layers[at->use].n_uses;
     const double spend = amplitude * amplitude / (2 * nu * nu * share * share);
-    return bad_edge(at, err, "spends %.6g nats (norm %g, clip %g, nu %g), the limit of a unit is %.6g",
+    return bad_edge(at, err,
+                    "spends %.6g nats (norm %g, clip %g, nu %g), the limit of a unit is %.6g",
                     spend, norm, clip, nu, at->grant->unit_nats);
 }
 
@@ -158,7 +168,7 @@ static plumb_status check_unit(plumb__grants *grants, const plumb__step *step, u
         return plumb__fail(err, PLUMB_ERR_MISMATCH,
                            "step %llu: example %s is in micro-batch %u of %u", (ull)step->step,
                            grant.id, step->micro_batch[u], step->micro_batches);
-    edge_at at = { .grants = grants, .step = step, .grant = &grant };
+    edge_at at = {.grants = grants, .step = step, .grant = &grant};
     for (; at.use < step->n_uses; at.use++) {
         at.edge = (size_t)u * step->n_uses + at.use;
         PLUMB_TRY(check_edge(&at, step->decision[u] == REJECTED, err));
@@ -189,7 +199,7 @@ typedef struct use_sums {
 
 static use_sums sum_use(const plumb__step *step, size_t use)
 {
-    use_sums sums = { 0 };
+    use_sums sums = {0};
     for (uint32_t u = 0; u < step->n_units; u++) {
         const size_t e = (size_t)u * step->n_uses + use;
         if (step->norm_kind[e] == PLUMB__NORM_NONE || step->clip[e] == 0) continue;
@@ -216,9 +226,10 @@ static plumb_status check_use(const plumb__grants *grants, const plumb__step *st
     if (!near(step->spent[use], spent, SLACK, 0))
         return bad_use(grants, step, use, "spent", step->spent[use], spent, err);
     if (spent > budget * (1 + SLACK))
-        return plumb__fail(err, PLUMB_ERR_MISMATCH,
-                           "step %llu: layer %s: %.9g nats are spent, the limit of the layer is %.9g",
-                           (ull)step->step, row->name, spent, budget);
+        return plumb__fail(
+            err, PLUMB_ERR_MISMATCH,
+            "step %llu: layer %s: %.9g nats are spent, the limit of the layer is %.9g",
+            (ull)step->step, row->name, spent, budget);
     const double entropy = sums.squares > 0 ? log(sums.squares) - sums.logs / sums.squares : 0;
     const double contribution = entropy > 0 ? entropy : 0;
     if (!near((double)step->contribution[use], contribution, 1e-5, 1e-6))
@@ -239,13 +250,15 @@ static plumb_status check_live(const plumb__grants *grants, const plumb__step *s
             live = live || (step->norm_kind[e] != PLUMB__NORM_NONE && step->clip[e] != 0);
         }
     for (size_t k = first; k < first + n_uses; k++)
-        if (step->live[k] != live) return bad_use(grants, step, k, "live", step->live[k], live, err);
+        if (step->live[k] != live)
+            return bad_use(grants, step, k, "live", step->live[k], live, err);
     return PLUMB_OK;
 }
 
 plumb_status plumb__rules_step(plumb__grants *grants, const plumb__step *step, plumb_error *err)
 {
-    for (uint32_t u = 0; u < step->n_units; u++) PLUMB_TRY(check_unit(grants, step, u, err));
+    for (uint32_t u = 0; u < step->n_units; u++)
+        PLUMB_TRY(check_unit(grants, step, u, err));
     for (size_t k = 0; k < step->n_uses; k++) {
         PLUMB_TRY(check_use(grants, step, k, err));
         if (grants->v->run.layers[k].use == 0) PLUMB_TRY(check_live(grants, step, k, err));
