@@ -159,7 +159,8 @@ static void note_every_byte_counts(void **state)
     for (size_t i = 0; i < note.size; i++) {
         for (int bit = 0; bit < 8; bit++) {
             note.data[i] ^= (uint8_t)(1u << bit);
-            if (plumb__note_verify("n", note.data, note.size, in.origin, &key, &out, NULL) == PLUMB_OK)
+            if (plumb__note_verify("n", note.data, note.size, in.origin, &key, &out, NULL) ==
+                PLUMB_OK)
                 fail_msg("bit %d of byte %zu is not looked at", bit, i);
             note.data[i] ^= (uint8_t)(1u << bit);
         }
