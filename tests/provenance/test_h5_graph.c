@@ -13,8 +13,8 @@
 #include "base/file.h"
 #include "base/half.h"
 #include "base/plumb_random.h"
+#include "graph_maker.h"
 #include "provenance/h5_reader.h"
-#include "provenance/h5_writer.h"
 #include "step_maker.h"
 
 #include <hdf5.h>
@@ -23,8 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RUN_ID "00112233445566778899aabbccddeeff"
-static const uint64_t seed = 20;
+static const uint64_t seed = GRAPH_SEED;
 static char dir[] = "/tmp/plumb_h5_XXXXXX";
 static char path[128];
 
@@ -32,19 +31,6 @@ static const char *file_in_dir(char *room, const char *name)
 {
     snprintf(room, 128, "%s/%s", dir, name);
     return room;
-}
-
-/* Uses 0 and 1 share a weight, as a tied head does; the others stand alone. */
-static void make_layers(plumb__layer_row *layers, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        layers[i] = (plumb__layer_row){.depth = (double)i / (double)n, .rows = 64 + i, .cols = 32,
-                                       .params = (64 + i) * 32, .n_uses = n > 1 && i < 2 ? 2 : 1};
-        layers[i].use = n > 1 && i == 1;
-        layers[i].weight = n > 1 && i > 0 ? (uint32_t)i - 1 : 0;
-        snprintf(layers[i].name, sizeof layers[i].name, "block.%zu.w", i);
-        snprintf(layers[i].kind, sizeof layers[i].kind, "linear");
-    }
 }
 
 static plumb__hash digest_of(const plumb__step *step)
@@ -56,41 +42,12 @@ static plumb__hash digest_of(const plumb__step *step)
     return digest;
 }
 
-static bool is_superseded(uint64_t i) { return i % 10 == 7; }
-
-/* A segment of n steps over n_uses layers; leaves are 2, 4, 6, … with texts between. */
-static void write_segment(const char *to, uint64_t n, uint32_t n_uses)
-{
-    plumb_error err = {0};
-    plumb__layer_row layers[MAKER_MAX_USES];
-    make_layers(layers, n_uses);
-    plumb__h5_writer *writer;
-    assert_int_equal(plumb__h5_create(to, RUN_ID, layers, n_uses, &writer, &err), PLUMB_OK);
-    for (uint64_t i = 0; i < n; i++) {
-        made_step made;
-        make_random_step(&made, seed, 1, i, n_uses, 50);
-        assert_int_equal(plumb__h5_add_step(writer, 2 * i + 2, (int64_t)i * 1000, is_superseded(i),
-                                            &made.step, &err),
-                         PLUMB_OK);
-        char text[64];
-        const int bytes = snprintf(text, sizeof text, "{\"kind\":\"event\",\"n\":%d}", (int)i);
-        const plumb__leaf_kind kind = i % 3 == 0   ? PLUMB__LEAF_EVENT
-                                      : i % 3 == 1 ? PLUMB__LEAF_CHECKPOINT
-                                                   : PLUMB__LEAF_INVENTORY;
-        if (i % 4 == 0)
-            assert_int_equal(plumb__h5_add_text(writer, kind, 2 * i + 3, -(int64_t)i, text,
-                                                (size_t)bytes, &err),
-                             PLUMB_OK);
-    }
-    assert_int_equal(plumb__h5_close(writer, &err), PLUMB_OK);
-}
-
 static void check_step(plumb__h5_reader *reader, uint64_t i, uint32_t n_uses)
 {
     plumb_error err = {0};
     made_step made;
     plumb__step step;
-    make_random_step(&made, seed, 1, i, n_uses, 50);
+    make_random_step(&made, seed, 1, i, n_uses, GRAPH_EXAMPLES);
     assert_int_equal(plumb__h5_step(reader, i, &step, &err), PLUMB_OK);
     const plumb__hash want = digest_of(&made.step), got = digest_of(&step);
     assert_memory_equal(got.bytes, want.bytes, sizeof want.bytes);
@@ -108,10 +65,10 @@ static void steps_come_back_bit_for_bit(void **state)
     } shapes[] = {{0, 1}, {1, 1}, {7, 3}, {300, 8}, {9000, 2}};
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
         const uint64_t n = shapes[s].steps;
-        write_segment(path, n, shapes[s].uses);
+        graph_segment(path, n, shapes[s].uses);
         plumb__h5_reader *reader;
         assert_int_equal(plumb__h5_open(path, &reader, NULL), PLUMB_OK);
-        assert_string_equal(plumb__h5_run_id(reader), RUN_ID);
+        assert_string_equal(plumb__h5_run_id(reader), GRAPH_RUN_ID);
         assert_int_equal(plumb__h5_step_count(reader), n);
         assert_int_equal(plumb__h5_layer_count(reader), shapes[s].uses);
         uint64_t units = 0;
@@ -119,7 +76,7 @@ static void steps_come_back_bit_for_bit(void **state)
             const plumb__h5_step_row *row = &plumb__h5_steps(reader)[i];
             assert_int_equal(row->leaf, 2 * i + 2);
             assert_int_equal(row->first_row, units);
-            assert_int_equal(row->superseded, is_superseded(i));
+            assert_int_equal(row->superseded, graph_superseded(i));
             assert_int_equal(row->time_ns, i * 1000);
             units += row->units;
             check_step(reader, i, shapes[s].uses);
@@ -138,8 +95,8 @@ static void layers_come_back(void **state)
 {
     (void)state;
     plumb__layer_row want[5];
-    make_layers(want, 5);
-    write_segment(path, 2, 5);
+    graph_layers(want, 5);
+    graph_segment(path, 2, 5);
     plumb__h5_reader *reader;
     assert_int_equal(plumb__h5_open(path, &reader, NULL), PLUMB_OK);
     const plumb__layer_row *got = plumb__h5_layers(reader);
@@ -160,7 +117,7 @@ static void layers_come_back(void **state)
 static void texts_come_back_sorted_by_leaf(void **state)
 {
     (void)state;
-    write_segment(path, 40, 2);
+    graph_segment(path, 40, 2);
     plumb__h5_reader *reader;
     assert_int_equal(plumb__h5_open(path, &reader, NULL), PLUMB_OK);
     assert_int_equal(plumb__h5_text_count(reader), 10);
@@ -186,9 +143,9 @@ static void same_input_makes_the_same_bytes(void **state)
     char other[128];
     file_in_dir(other, "other.h5");
     plumb__bytes a = {0}, b = {0};
-    write_segment(path, 50, 4);
+    graph_segment(path, 50, 4);
     sleep(1); /* a time stamp of whole seconds would differ */
-    write_segment(other, 50, 4);
+    graph_segment(other, 50, 4);
     assert_int_equal(plumb__file_read(path, 1u << 30, &a, NULL), PLUMB_OK);
     assert_int_equal(plumb__file_read(other, 1u << 30, &b, NULL), PLUMB_OK);
     assert_int_equal(a.size, b.size);
@@ -205,19 +162,19 @@ static void wrong_use_is_refused(void **state)
     plumb_error err = {0};
     char want[512];
     plumb__layer_row layers[3];
-    make_layers(layers, 3);
+    graph_layers(layers, 3);
     plumb__h5_writer *writer;
     assert_int_equal(plumb__h5_create(path, "not an id", layers, 3, &writer, &err), PLUMB_ERR_ARGUMENT);
     assert_string_equal(err.message, "a run id is 32 hex digits, not \"not an id\"");
-    assert_int_equal(plumb__h5_create(path, RUN_ID, layers, 0, &writer, &err), PLUMB_ERR_LIMIT);
+    assert_int_equal(plumb__h5_create(path, GRAPH_RUN_ID, layers, 0, &writer, &err), PLUMB_ERR_LIMIT);
     assert_string_equal(err.message, "a graph needs 1 to 65536 rows in its layer table, not 0");
-    assert_int_equal(plumb__h5_create(path, RUN_ID, layers, 3, &writer, &err), PLUMB_OK);
+    assert_int_equal(plumb__h5_create(path, GRAPH_RUN_ID, layers, 3, &writer, &err), PLUMB_OK);
     made_step made;
-    make_random_step(&made, seed, 1, 0, 2, 50);
+    make_random_step(&made, seed, 1, 0, 2, GRAPH_EXAMPLES);
     assert_int_equal(plumb__h5_add_step(writer, 5, 0, false, &made.step, &err), PLUMB_ERR_ARGUMENT);
     snprintf(want, sizeof want, "%s: a step of 2 layer uses in a graph of 3", path);
     assert_string_equal(err.message, want);
-    make_random_step(&made, seed, 1, 0, 3, 50);
+    make_random_step(&made, seed, 1, 0, 3, GRAPH_EXAMPLES);
     assert_int_equal(plumb__h5_add_step(writer, 5, 0, false, &made.step, &err), PLUMB_OK);
     assert_int_equal(plumb__h5_add_step(writer, 5, 0, false, &made.step, &err), PLUMB_ERR_ARGUMENT);
     snprintf(want, sizeof want, "%s: leaf 5 comes after leaf 5", path);
@@ -226,7 +183,7 @@ static void wrong_use_is_refused(void **state)
                      PLUMB_ERR_ARGUMENT);
     assert_int_equal(plumb__h5_close(writer, &err), PLUMB_OK);
 
-    assert_int_equal(plumb__h5_create(path, RUN_ID, layers, 3, &writer, &err), PLUMB_ERR_EXISTS);
+    assert_int_equal(plumb__h5_create(path, GRAPH_RUN_ID, layers, 3, &writer, &err), PLUMB_ERR_EXISTS);
     snprintf(want, sizeof want, "cannot create %s: File exists", path);
     assert_string_equal(err.message, want);
     unlink(path);
@@ -241,7 +198,7 @@ static void a_segment_has_no_examples(void **state)
     (void)state;
     plumb_error err = {0};
     char want[512];
-    write_segment(path, 3, 2);
+    graph_segment(path, 3, 2);
     plumb__h5_reader *reader;
     assert_int_equal(plumb__h5_open(path, &reader, &err), PLUMB_OK);
     assert_int_equal(plumb__h5_example_count(reader), 0);
@@ -295,7 +252,7 @@ static void write_expected(const char *to, uint64_t n, uint32_t n_uses)
     assert_non_null(file);
     for (uint64_t i = 0; i < n; i++) {
         made_step made;
-        make_random_step(&made, seed, 1, i, n_uses, 50);
+        make_random_step(&made, seed, 1, i, n_uses, GRAPH_EXAMPLES);
         for (uint32_t e = 0; e < made.step.n_units * n_uses; e++)
             fprintf(file, "%.17g %.17g %.17g\n", plumb__norm16_value(made.norm[e]),
                     plumb__f16_value(made.mask[e]), plumb__f16_value(made.clip[e]));
@@ -312,7 +269,7 @@ static void h5py_reads_the_same_numbers(void **state)
     }
     char expected[128], command[1024];
     file_in_dir(expected, "edges.txt");
-    write_segment(path, 60, 3);
+    graph_segment(path, 60, 3);
     write_expected(expected, 60, 3);
     const char *source = getenv("PLUMB_SOURCE_DIR");
     snprintf(command, sizeof command, "/usr/bin/python3 %s/tests/provenance/h5_check.py %s %s",
