@@ -66,7 +66,7 @@ cleanup:
 static plumb_status read_hash(const char *what, const json_t *obj, const char *name,
                               plumb__hash *out, plumb_error *err)
 {
-    const char *hex;
+    const char *hex = NULL;
     PLUMB_TRY(plumb__json_string(what, obj, name, true, &hex, err));
     if (!plumb__hash_parse(hex, out))
         return plumb__fail(err, PLUMB_ERR_FORMAT,
@@ -79,8 +79,8 @@ static plumb_status read_subject(const char *what, const json_t *statement, plum
 {
     static const char *const fields[] = {"name", "digest", NULL};
     static const char *const digests[] = {"blake2b", "sha256", NULL};
-    const json_t *list, *digest;
-    const char *name;
+    const json_t *list = NULL, *digest = NULL;
+    const char *name = NULL;
     PLUMB_TRY(plumb__json_array(what, statement, "subject", true, &list, err));
     const json_t *subject = json_array_get(list, 0);
     if (json_array_size(list) != 1 || !json_is_object(subject))
@@ -118,8 +118,8 @@ static plumb_status read_predicate(const char *what, const json_t *statement,
                                    plumb__certificate *out, plumb_error *err)
 {
     static const char *const fields[] = {"previous_head", "run_id", "run_key", "time", NULL};
-    const json_t *predicate;
-    const char *run_id, *pem, *time;
+    const json_t *predicate = NULL;
+    const char *run_id = NULL, *pem = NULL, *time = NULL;
     PLUMB_TRY(plumb__json_object(what, statement, "predicate", true, &predicate, err));
     PLUMB_TRY(plumb__json_only(what, predicate, fields, err));
     PLUMB_TRY(plumb__json_string(what, predicate, "run_id", true, &run_id, err));
@@ -142,7 +142,7 @@ static plumb_status read_statement(const char *what, const json_t *statement,
                                    plumb__certificate *out, plumb_error *err)
 {
     static const char *const fields[] = {"_type", "predicateType", "subject", "predicate", NULL};
-    const char *type, *predicate_type;
+    const char *type = NULL, *predicate_type = NULL;
     if (!json_is_object(statement))
         return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: the statement must be a JSON object", what);
     PLUMB_TRY(plumb__json_only(what, statement, fields, err));

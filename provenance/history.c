@@ -40,7 +40,7 @@ static plumb_status field(const char *what, const json_t *json, const char *name
 static plumb_status digest_field(const char *what, const json_t *json, const char *name,
                                  plumb__hash *out, plumb_error *err)
 {
-    const char *hex;
+    const char *hex = NULL;
     PLUMB_TRY(plumb__json_string(what, json, name, true, &hex, err));
     if (!plumb__hash_parse(hex, out))
         return plumb__fail(err, PLUMB_ERR_FORMAT,
@@ -52,7 +52,7 @@ static plumb_status note_rewind(plumb__history *h, const char *what, const json_
                                 plumb_error *err)
 {
     static const char *const fields[] = {"kind", "from", "to", "attempt", "checkpoint", NULL};
-    uint64_t from, to, attempt;
+    uint64_t from = 0, to = 0, attempt = 0;
     plumb__hash checkpoint;
     PLUMB_TRY(plumb__json_only(what, json, fields, err));
     PLUMB_TRY(field(what, json, "from", INT64_MAX, &from, err));
@@ -77,8 +77,8 @@ static plumb_status note_checkpoint(plumb__history *h, const char *what, const j
 {
     static const char *const fields[] = {"kind", "attempt", "step", "file", "bytes", "blake2b", NULL};
     plumb__history_checkpoint c = {0};
-    const char *file;
-    uint64_t attempt;
+    const char *file = NULL;
+    uint64_t attempt = 0;
     PLUMB_TRY(plumb__json_only(what, json, fields, err));
     PLUMB_TRY(field(what, json, "attempt", UINT32_MAX, &attempt, err));
     PLUMB_TRY(field(what, json, "step", INT64_MAX, &c.step, err));

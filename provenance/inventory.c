@@ -158,8 +158,8 @@ static plumb_status parse_file(const char *what, const json_t *entry, plumb__inv
                                plumb_error *err)
 {
     static const char *const fields[] = {"name", "bytes", "blake2b", NULL};
-    const char *name, *hex;
-    int64_t bytes;
+    const char *name = NULL, *hex = NULL;
+    int64_t bytes = -1;
     plumb__inventory_file *f;
     if (!json_is_object(entry))
         return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: a file must be an object", what);
@@ -181,7 +181,7 @@ static plumb_status parse_file(const char *what, const json_t *entry, plumb__inv
 static plumb_status parse_state(const char *what, const json_t *line, plumb__inventory *out,
                                 plumb_error *err)
 {
-    const char *state;
+    const char *state = NULL;
     PLUMB_TRY(plumb__json_string(what, line, "state", true, &state, err));
     for (unsigned i = 0; i < 3; i++)
         if (strcmp(state, state_names[i]) == 0) {
@@ -195,9 +195,9 @@ static plumb_status parse_line(const char *what, const json_t *line, plumb__inve
                                plumb_error *err)
 {
     static const char *const fields[] = {"kind", "leaf", "seal", "state", "files", NULL};
-    const char *kind;
-    const json_t *files;
-    int64_t leaf, seal;
+    const char *kind = NULL;
+    const json_t *files = NULL;
+    int64_t leaf = 0, seal = -1;
     if (!json_is_object(line))
         return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: must be a JSON object", what);
     PLUMB_TRY(plumb__json_only(what, line, fields, err));
