@@ -138,7 +138,7 @@ plumb_status plumb__bundle_step(plumb__bundle *b, const plumb__step *step, plumb
     PLUMB_TRY(check_step(b, step, err));
     const size_t n = (size_t)plumb__step_bytes(step);
     PLUMB_TRY(plumb__recorder_reserve(b->recorder, n, &payload, err));
-    plumb__bytes room = {.data = payload, .capacity = n}; /* exactly full in the end: never grows */
+    plumb__bytes room = {.data = payload, .capacity = n + 1}; /* full in the end: never grows */
     plumb__step_encode(step, &room);
     return plumb__recorder_submit(b->recorder, PLUMB__LEAF_STEP, step->step, err);
 }

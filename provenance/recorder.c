@@ -35,6 +35,13 @@ typedef struct entry_meta {
 } entry_meta;
 
 #define PAYLOAD_AT (ALIGNMENT + PLUMB__JOURNAL_FRAME_HEADER_BYTES)
+
+/* One spare byte behind the payload: a plumb__bytes over it keeps room for a NUL. */
+static size_t entry_bytes(size_t payload_bytes)
+{
+    return (PAYLOAD_AT + payload_bytes + 1 + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
 _Static_assert(sizeof(entry_meta) <= ALIGNMENT, "a skip entry fits wherever the ring ends");
 
 struct plumb__recorder {
@@ -110,7 +117,7 @@ static bool find_room(plumb__recorder *r, size_t total)
 plumb_status plumb__recorder_reserve(plumb__recorder *r, size_t n, uint8_t **payload,
                                      plumb_error *err)
 {
-    const size_t total = (PAYLOAD_AT + n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    const size_t total = entry_bytes(n);
     if (n > PLUMB__MAX_PAYLOAD_BYTES || total > r->ring_bytes)
         return plumb__fail(err, PLUMB_ERR_LIMIT,
                            "a leaf of %zu bytes does not fit into the recorder's ring of %zu bytes; "
@@ -152,7 +159,7 @@ plumb_status plumb__recorder_submit(plumb__recorder *r, plumb__leaf_kind kind, u
                        .payload_bytes = (uint32_t)n,
                        .time_ns = plumb__wall_ns(),
                        .acknowledge = counts ? acknowledge : NO_ACKNOWLEDGEMENT,
-                       .total = (PAYLOAD_AT + n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT};
+                       .total = entry_bytes(n)};
     memcpy(r->ring + r->reserved_at, &meta, sizeof meta);
     pthread_mutex_lock(&r->lock);
     const bool was_idle = r->submitted == r->durable;

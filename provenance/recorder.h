@@ -14,7 +14,7 @@ plumb_status plumb__recorder_start(plumb__writer *writer, const plumb__bundle_op
                                    uint64_t acknowledged, plumb__recorder **recorder,
                                    plumb_error *err) PLUMB_MUST_CHECK;
 
-/* Room for a payload of n bytes; blocks while the ring is full, at most max_block_ms. Fill it, then
+/* Room for a payload of n bytes and one spare; blocks while the ring is full, at most max_block_ms. Fill it, then
  * submit. Allocates nothing. */
 plumb_status plumb__recorder_reserve(plumb__recorder *r, size_t n, uint8_t **payload,
                                      plumb_error *err) PLUMB_MUST_CHECK;
