@@ -19,7 +19,7 @@ typedef struct plumb__tile {
     const float *b;         /* packed [k][nr] of X, 64-byte aligned */
     const float *carry_in;  /* [mr][nr] sums of the rows before these; NULL: begin with 0 */
     float *carry_out;       /* not the unit's last rows: leave the sums here, and no more */
-    double *squares;        /* [16] lane sums of squares, added to; NULL: no norm wanted */
+    float *squares;         /* [16] lane sums of squares, added to; NULL: no norm wanted */
     float *dw;              /* += weight * tile; NULL: withheld */
     size_t ldw;
     float weight;           /* of the scaled tile */
