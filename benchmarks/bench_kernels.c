@@ -2,11 +2,12 @@
  *
  *   bench_kernels [--threads N] [--rounds N]
  *
- * Interleaved A B A B per shape, medians over calls and rounds; the last line is one JSON object. The baseline
- * has to be good: OpenBLAS chooses its kernels by OPENBLAS_CORETYPE or a table of processors, and either
- * may give AVX2 kernels at half the speed to a processor with AVX-512; there the program starts itself
- * again with OPENBLAS_CORETYPE=SkylakeX (PLUMB_BENCH_CORETYPE set to anything prevents it). OpenBLAS's
- * threads keep spinning for 100 ms after a call: the program sleeps before it times ours. */
+ * Interleaved A B A B per shape, medians over calls and rounds; the last line is one JSON object.
+ * The baseline has to be good: OpenBLAS chooses its kernels by OPENBLAS_CORETYPE or a table of
+ * processors, and either may give AVX2 kernels at half the speed to a processor with AVX-512; there
+ * the program starts itself again with OPENBLAS_CORETYPE=SkylakeX (PLUMB_BENCH_CORETYPE set to
+ * anything prevents it). OpenBLAS's threads keep spinning for 100 ms after a call: the program
+ * sleeps before it times ours. */
 #include "base/clock.h"
 #include "base/plumb_random.h"
 #include "base/plumb_threads.h"
@@ -39,11 +40,11 @@ typedef struct timing {
 } timing;
 
 static const shape shapes[] = {
-    {256, 256, 8, 256, false},  {256, 768, 8, 256, false},  {256, 1024, 8, 256, false},
-    {1024, 256, 8, 256, false}, {128, 128, 8, 256, false},  {128, 512, 8, 256, false},
-    {512, 128, 8, 256, false},  {512, 512, 8, 256, false},  {768, 768, 8, 256, false},
-    {768, 256, 8, 256, false},  {256, 256, 8, 80, true},    {256, 1024, 8, 80, true},
-    {256, 256, 64, 64, false},  {256, 1024, 64, 64, false}, {256, 256, 2, 1024, false},
+    {256, 256, 8, 256, false},   {256, 768, 8, 256, false},  {256, 1024, 8, 256, false},
+    {1024, 256, 8, 256, false},  {128, 128, 8, 256, false},  {128, 512, 8, 256, false},
+    {512, 128, 8, 256, false},   {512, 512, 8, 256, false},  {768, 768, 8, 256, false},
+    {768, 256, 8, 256, false},   {256, 256, 8, 80, true},    {256, 1024, 8, 80, true},
+    {256, 256, 64, 64, false},   {256, 1024, 64, 64, false}, {256, 256, 2, 1024, false},
     {256, 1024, 4, 1024, false},
 };
 
@@ -101,8 +102,8 @@ static void call_gemm(const plumb__wgrad_args *a, void *workspace)
                 1.0f, a->dw, (int)a->ldw);
 }
 
-/* Milliseconds per call, the median over BATCH_MS after WARM_MS that are not counted: caches, clocks,
- * and above all the time until the scheduler has given woken threads a core each. */
+/* Milliseconds per call, the median over BATCH_MS after WARM_MS that are not counted: caches,
+ * clocks, and above all the time until the scheduler has given woken threads a core each. */
 static double time_calls(void (*call)(const plumb__wgrad_args *, void *),
                          const plumb__wgrad_args *args, void *workspace)
 {
@@ -146,9 +147,18 @@ static double run_shape(const shape *s, int rounds, bool last)
     const size_t rows = slots_fill(s, slots);
     const size_t in = (size_t)s->in, out = (size_t)s->out;
     float *x = numbers(rows * in, 1), *y = numbers(rows * out, 2), *dw = numbers(in * out, 3);
-    plumb__wgrad_args args = {.in = in, .out = out, .x = x, .ldx = in, .y = y, .ldy = out,
-                              .dw = dw, .ldw = in, .slots = slots, .n_slots = s->units,
-                              .norm2 = norm2, .finite = finite};
+    plumb__wgrad_args args = {.in = in,
+                              .out = out,
+                              .x = x,
+                              .ldx = in,
+                              .y = y,
+                              .ldy = out,
+                              .dw = dw,
+                              .ldw = in,
+                              .slots = slots,
+                              .n_slots = s->units,
+                              .norm2 = norm2,
+                              .finite = finite};
     const size_t bytes = plumb__wgrad_workspace(in, out, s->units, (uint64_t)rows);
     void *workspace = aligned_alloc(64, (bytes + 63) / 64 * 64);
     if (workspace == NULL) exit(4);
@@ -157,8 +167,11 @@ static double run_shape(const shape *s, int rounds, bool last)
            "\"ratio\":%.3f,\"ratio_quartiles\":[%.3f,%.3f],\"ratio_best\":%.3f,\"gflops\":%.1f,"
            "\"workspace_bytes\":%zu}%s",
            s->in, s->out, s->units, rows, t.ours_ms, t.gemm_ms, t.ratio, t.ratio_low, t.ratio_high,
-           t.ratio_best, 2e-6 * (double)in * (double)out * (double)rows / t.ours_ms, bytes, last ? "" : ",");
-    fprintf(stderr, "in %4d out %4d units %2zu rows %4zu: ours %7.3f ms, gemm %7.3f ms, ratio %.3f (best %.3f)\n",
+           t.ratio_best, 2e-6 * (double)in * (double)out * (double)rows / t.ours_ms, bytes,
+           last ? "" : ",");
+    fprintf(stderr,
+            "in %4d out %4d units %2zu rows %4zu: ours %7.3f ms, gemm %7.3f ms, ratio %.3f "
+            "(best %.3f)\n",
             s->in, s->out, s->units, rows, t.ours_ms, t.gemm_ms, t.ratio, t.ratio_best);
     free(x), free(y), free(dw), free(workspace);
     return t.ratio;
@@ -194,7 +207,8 @@ int main(int argc, char **argv)
     unsigned rounds = option(argc, argv, "--rounds", 11);
     if (rounds < 1 || rounds > MAX_ROUNDS) rounds = 11;
     openblas_set_num_threads((int)plumb_threads_count());
-    printf("{\"bench\":\"kernels\",\"threads\":%u,\"simd\":\"%s\",\"openblas_core\":\"%s\",\"shapes\":[",
+    printf("{\"bench\":\"kernels\",\"threads\":%u,\"simd\":\"%s\",\"openblas_core\":\"%s\","
+           "\"shapes\":[",
            plumb_threads_count(), plumb__simd_get()->name, openblas_get_corename());
     const size_t count = sizeof shapes / sizeof shapes[0];
     double worst = 0;

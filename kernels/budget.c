@@ -1,8 +1,8 @@
 /* The budget solver: clips from norms, masks and limits (kernels/budget.h has the formulas).
  *
- * O(n) per pass, a handful of passes over a few hundred units: no time beside the GEMMs, so one plain
- * version serves. Every comparison is written so that a NaN limit counts as 0, and everything is
- * computed from q = amplitude / nu so that a tiny nu overflows to infinity and never to 0/0. */
+ * O(n) per pass, a handful of passes over a few hundred units: no time beside the GEMMs, so one
+ * plain version serves. Every comparison is written so that a NaN limit counts as 0, and everything
+ * is computed from q = amplitude / nu so that a tiny nu overflows to infinity and never to 0/0. */
 #include "kernels/budget.h"
 
 #include "base/half.h"
@@ -80,8 +80,8 @@ static void limit_groups(const plumb__budget_args *a, budget_work *w)
     }
 }
 
-/* The largest tau with sum min(s, tau) <= nats, or INFINITY when all fits. tau only rises from round to
- * round, each round moves at least one unit below it, so there are at most n + 1. */
+/* The largest tau with sum min(s, tau) <= nats, or INFINITY when all fits. tau only rises from
+ * round to round, each round moves at least one unit below it, so there are at most n + 1. */
 static double water_level(const plumb__budget_args *a, const budget_work *w, double nats)
 {
     double total = 0;

@@ -1,11 +1,12 @@
 /* Gradient of an embedding table with exact per-unit norms.
  *
- *   dW[t] += sum_u w_u s_{u,t},   s_{u,t} = sum of y_r over the unit's rows with token t   (vocabulary, width)
- *   norm2[u] = sum_t |s_{u,t}|^2
+ *   dW[t] += sum_u w_u s_{u,t},   s_{u,t} = sum of y_r over the unit's rows with token t
+ *   norm2[u] = sum_t |s_{u,t}|^2                     dW (vocabulary, width), float32, row-major
  *
- * Reads Y twice (scan, sums) and touches the rows of dW that occur: bounded by memory. Each unit's rows
- * are first sorted by token (stable radix sort), so that equal tokens lie together; then blocks of columns
- * run in parallel, every block walking the units in slot order and a unit's tokens in rising order.
+ * Reads Y twice (scan, sums) and touches the rows of dW that occur: bounded by memory. Each unit's
+ * rows are first sorted by token (stable radix sort), so that equal tokens lie together; then
+ * blocks of columns run in parallel, every block walking the units in slot order and a unit's
+ * tokens in rising order.
  *
  * A unit is safely finite when rows * max|y| <= 2^60 over its rows that have a token. */
 #include "kernels/simd.h"

@@ -1,6 +1,7 @@
 /* Plain float64 versions of every kernel: what the formulas say, one loop per sum, no blocking, no
- * threads, no tricks. Tests and known-answer checks compare with them. They share the argument structs;
- * results go to double arrays of the shape of the float ones (dW dense: stride = its width). */
+ * threads, no tricks. Tests and known-answer checks compare with them. They share the argument
+ * structs; results go to double arrays of the shape of the float ones (dW dense: stride = its
+ * width). */
 #ifndef PLUMB_KERNELS_REFERENCE_H
 #define PLUMB_KERNELS_REFERENCE_H
 
@@ -10,9 +11,9 @@
 /* unit_grad (out, in) = Y_u^T X_u of one unit; returns its squared norm. */
 double plumb__ref_unit_grad(const plumb__wgrad_args *args, size_t unit, double *unit_grad);
 
-/* dw (out, in) += sum of weight * unit gradient over units with weight != 0 that are not withheld and
- * not in `skip` (NULL: none); norm2 (NULL: not wanted) for all units with weight != 0. `scratch` holds
- * out x in doubles. */
+/* dw (out, in) += sum of weight * unit gradient over units with weight != 0 that are not withheld
+ * and not in `skip` (NULL: none); norm2 (NULL: not wanted) for all units with weight != 0.
+ * `scratch` holds out x in doubles. */
 void plumb__ref_wgrad(const plumb__wgrad_args *args, const bool *skip, double *dw, double *norm2,
                       double *scratch);
 

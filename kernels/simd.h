@@ -15,14 +15,14 @@
 /* One register tile of a unit's weight gradient, Y_u^T X_u, over k rows. */
 typedef struct plumb__tile {
     size_t k;
-    const float *a;         /* packed [k][mr] of Y, scaled by PLUMB__PACK_SCALE */
-    const float *b;         /* packed [k][nr] of X, 64-byte aligned */
-    const float *carry_in;  /* [mr][nr] sums of the rows before these; NULL: begin with 0 */
-    float *carry_out;       /* not the unit's last rows: leave the sums here, and no more */
-    float *squares;         /* [16] lane sums of squares, added to; NULL: no norm wanted */
-    float *dw;              /* += weight * tile; NULL: withheld */
+    const float *a;        /* packed [k][mr] of Y, scaled by PLUMB__PACK_SCALE */
+    const float *b;        /* packed [k][nr] of X, 64-byte aligned */
+    const float *carry_in; /* [mr][nr] sums of the rows before these; NULL: begin with 0 */
+    float *carry_out;      /* not the unit's last rows: leave the sums here, and no more */
+    float *squares;        /* [16] lane sums of squares, added to; NULL: no norm wanted */
+    float *dw;             /* += weight * tile; NULL: withheld */
     size_t ldw;
-    float weight;           /* of the scaled tile */
+    float weight; /* of the scaled tile */
 } plumb__tile;
 
 /* Y is packed times 2^8 so that squares of tile entries stay normal floats from 2^-71 to 2^53, the
@@ -32,9 +32,9 @@ typedef struct plumb__tile {
 /* One row of the fused loss, in: logits; out: e = exp(logit - max) when `e` is not NULL (it may be
  * the logits themselves). */
 typedef struct plumb__softmax_row {
-    float max, min;         /* min shows a -inf that max cannot; NaN shows in sum */
-    double sum;             /* of e */
-    double weighted;        /* of e * (logit - max) */
+    float max, min;  /* min shows a -inf that max cannot; NaN shows in sum */
+    double sum;      /* of e */
+    double weighted; /* of e * (logit - max) */
 } plumb__softmax_row;
 
 typedef struct plumb__simd {

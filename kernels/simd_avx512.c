@@ -1,5 +1,5 @@
-/* Inner loops for AVX-512: 8 x 32 tiles. 16 sums are enough to hide the latency of two FMA units, and
- * 8 and 32 divide the widths that models have; 12 x 32 and 14 x 32 measured no faster
+/* Inner loops for AVX-512: 8 x 32 tiles. 16 sums are enough to hide the latency of two FMA units,
+ * and 8 and 32 divide the widths that models have; 12 x 32 and 14 x 32 measured no faster
  * (docs/kernels.md). */
 #include "kernels/simd.h"
 #if defined(__AVX512F__) && defined(__AVX512DQ__)

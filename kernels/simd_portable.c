@@ -1,4 +1,4 @@
-/* Inner loops for any processor: 4-lane vectors, which compilers map to SSE2, NEON or plain code. */
+/* Inner loops for any processor: 4-lane vectors, which become SSE2, NEON or plain code. */
 #define SIMD_NAME "portable"
 #define SIMD_TABLE plumb__simd_portable
 #define LANES 4

@@ -3,9 +3,9 @@
  *   dgain += sum_u w_u sum_{r in u} xhat_r * y_r,   dbias += sum_u w_u sum_{r in u} y_r     (width)
  *   norm2[u] = squares of both of the unit's sums
  *
- * Reads X^ and Y once: bounded by memory. Blocks of columns run in parallel and leave each unit's sums in
- * the workspace; only when all norms are known is anything added, so a unit whose sums are not finite
- * is found exactly and adds nothing. */
+ * Reads X^ and Y once: bounded by memory. Blocks of columns run in parallel and leave each unit's
+ * sums in the workspace; only when all norms are known is anything added, so a unit whose sums are
+ * not finite is found exactly and adds nothing. */
 #include "kernels/simd.h"
 #include "kernels/wgrad.h"
 
@@ -113,8 +113,7 @@ void plumb__vector_grad(const plumb__vector_args *args, void *workspace)
     vector_job job = {.args = args, .simd = plumb__simd_get()};
     job.blocks = ((size_t)args->width + PLUMB__COLUMNS - 1) / PLUMB__COLUMNS;
     job.sums = workspace;
-    job.squares =
-        (double *)(void *)(job.sums + args->n_slots * 2 * job.blocks * PLUMB__COLUMNS);
+    job.squares = (double *)(void *)(job.sums + args->n_slots * 2 * job.blocks * PLUMB__COLUMNS);
     job.runs = (uint8_t *)(job.squares + args->n_slots * job.blocks);
     for (size_t u = 0; u < args->n_slots; u++)
         job.runs[u] = args->slots[u].rows > 0 && args->slots[u].weight != 0.0f;

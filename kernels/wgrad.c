@@ -1,25 +1,26 @@
 /* Weight gradient of a linear layer with exact per-unit norms, in one pass.
  *
- *   dW (out, in) += sum_u w_u G_u,   G_u = Y_u^T X_u,   norm2[u] = ||G_u||_F^2        float32, row-major
+ *   dW += sum_u w_u G_u,   G_u = Y_u^T X_u,   norm2[u] = ||G_u||_F^2
+ *   dW (out, in), X (R, in), Y (R, out): float32, row-major
  *
- * 2 R in out FLOPs; reads X and Y twice (scan, packing), reads and writes dW once per unit. Bounded by
- * the FMA units from widths of about 128 on.
+ * 2 R in out FLOPs; reads X and Y twice (scan, packing), reads and writes dW once per unit. Bounded
+ * by the FMA units from widths of about 128 on.
  *
  * dW is cut into blocks of at most 256 x 8 panels. A block walks the units in slot order: packs the
- * unit's Y columns into panels of mr, then, one panel of nr columns of X after the other, keeps each
- * mr x nr tile of G_u in registers over the unit's rows, sums its squares and adds w_u times the tile
- * to dW. Units longer than 256 rows go in chunks whose tiles are carried in the scratch.
+ * unit's Y columns into panels of mr, then, one panel of nr columns of X after the other, keeps
+ * each mr x nr tile of G_u in registers over the unit's rows, sums its squares and adds w_u times
+ * the tile to dW. Units longer than 256 rows go in chunks whose tiles are carried in the scratch.
  *
  * Determinism: an element of dW is one chain of fused multiply-adds over the unit's rows, then one
  * addition per unit, whatever the blocks are. Squares are summed per strip of 8 tiles (a grid that
- * depends on the layer's shape alone) in float lanes, and the strips in one fixed order in double. So the blocks may be chosen by
- * the number of threads, and results still do not depend on it.
+ * depends on the layer's shape alone) in float lanes, and the strips in one fixed order in double.
+ * So the blocks may be chosen by the number of threads, and results still do not depend on it.
  *
- * A unit is safely finite when rows * max|x| * max|y| <= 2^52 and max|y| <= 2^100: no product, sum or
- * square can then overflow. The scan that finds these maxima comes before anything is added. A unit
- * whose bound overflows is refused even if its gradient would have been finite. */
-#include "kernels/simd.h"
+ * A unit is safely finite when rows * max|x| * max|y| <= 2^52 and max|y| <= 2^100: no product, sum
+ * or square can then overflow. The scan that finds these maxima comes before anything is added. A
+ * unit whose bound overflows is refused even if its gradient would have been finite. */
 #include "kernels/wgrad.h"
+#include "kernels/simd.h"
 
 #include "base/plumb_threads.h"
 
@@ -32,7 +33,7 @@
 #define BLOCK_ROWS 256
 #define BLOCK_PANELS 8
 #define MAX_RUNNERS 64
-#define MAX_SCANS 16 /* parts per unit */
+#define MAX_SCANS 16  /* parts per unit */
 #define PAD_FLOATS 16 /* keeps the panels' rows out of one cache set */
 
 typedef struct wgrad_shape {
@@ -48,16 +49,16 @@ typedef struct wgrad_job {
     const plumb__wgrad_args *args;
     const plumb__simd *simd;
     wgrad_shape shape;
-    double *cells;   /* [n_slots][strips][b_panels] sums of squares */
-    uint32_t *bits;  /* [n_slots][scan_parts][2] */
-    uint8_t *runs;   /* [n_slots] takes part */
+    double *cells;  /* [n_slots][strips][b_panels] sums of squares */
+    uint32_t *bits; /* [n_slots][scan_parts][2] */
+    uint8_t *runs;  /* [n_slots] takes part */
     uint8_t *scratch;
     size_t block_b, blocks_b, blocks, runners; /* chosen by the thread count */
     atomic_size_t next_block;
 } wgrad_job;
 
-/* Rows that will be packed soon, fetched a few lines per tile: packing reads columns of rows that lie
- * far apart, which no hardware prefetcher follows, and waited 10 % of the time without this. */
+/* Rows that will be packed soon, fetched a few lines per tile: packing reads columns of rows that
+ * lie far apart, which no hardware prefetcher follows, and waited 10 % of the time without this. */
 typedef struct wgrad_ahead {
     const char *at;
     size_t row_bytes, row_lines; /* from row to row; lines to fetch of each */
@@ -287,7 +288,9 @@ static void panel_sweep(const wgrad_job *job, wgrad_place *at, const wgrad_chunk
     const size_t a_lines = at->next_a.left / (panels * (at->b1 - j)) + 1;
     const size_t b_lines = at->next_b.left / panels + 1;
     _Alignas(64) float squares[16] = {0};
-    plumb__tile t = {.k = c->k, .b = at->b, .ldw = args->ldw,
+    plumb__tile t = {.k = c->k,
+                     .b = at->b,
+                     .ldw = args->ldw,
                      .squares = args->norm2 != NULL ? squares : NULL,
                      .weight = slot->weight / PLUMB__PACK_SCALE};
     for (size_t p = at->a0; p < at->a1; p++) {
@@ -321,8 +324,7 @@ static void run_block(const wgrad_job *job, wgrad_place *at)
                           job->shape.panel_stride);
         at->next_a.left = 0;
         if (more)
-            at->next_a =
-                ahead_of(a_source(job, at, &next), args->ldy, next.k, a_columns(job, at));
+            at->next_a = ahead_of(a_source(job, at, &next), args->ldy, next.k, a_columns(job, at));
         for (size_t j = at->b0; j < at->b1; j++) {
             job->simd->pack_b(b_source(job, &now, j), args->ldx, now.k, b_columns(job, j), at->b);
             at->next_b.left = 0;

@@ -2,13 +2,13 @@
  *
  *   loss = log S - (logit[target] - max),  S = sum exp(logit - max)
  *   entropy = log S - (1/S) sum exp(logit - max) (logit - max)
- *   dlogits = row_scale (exp(logit - max) / S - onehot)                           float32, row-major
+ *   dlogits = row_scale (exp(logit - max) / S - onehot)     all (R, vocabulary): float32, row-major
  *
- * Reads and writes 4 vocabulary bytes per row, and its passes over a row stay in the cache; about 30
- * FLOPs per element, so bounded by arithmetic in the cache and by memory beyond it. Blocks of rows run in
- * parallel; every row is computed the same way whatever the block. */
-#include "kernels/simd.h"
+ * Reads and writes 4 vocabulary bytes per row, and its passes over a row stay in the cache; about
+ * 30 FLOPs per element, so bounded by arithmetic in the cache and by memory beyond it. Blocks of
+ * rows run in parallel; every row is computed the same way whatever the block. */
 #include "kernels/xent.h"
+#include "kernels/simd.h"
 
 #include "base/plumb_threads.h"
 

@@ -1,8 +1,7 @@
-/* Aim: plumb__budget_solve keeps every limit for the values it stores, leaves alone what no limit binds,
- * clips no more than needed, and never makes a NaN.
- * Method: random units, groups and limits; spends recomputed from the stored forms without tolerance
- * beyond 1e-12 relative; a second solver that finds the water level by bisection; the corner cases one
- * by one. */
+/* Aim: plumb__budget_solve keeps every limit for the values it stores, leaves alone what no limit
+ * binds, clips no more than needed, and never makes a NaN. Method: random units, groups and limits;
+ * spends recomputed from the stored forms without tolerance beyond 1e-12 relative; a second solver
+ * that finds the water level by bisection; the corner cases one by one. */
 #include "kernel_fixture.h"
 
 #include "base/half.h"
@@ -23,11 +22,20 @@ typedef struct budget_case {
 
 static void case_bind(budget_case *c, size_t n, size_t groups)
 {
-    c->args = (plumb__budget_args){.n = n, .norm = c->norm, .mask = c->mask,
-                                   .blocked = c->blocked, .unit_nats = c->unit_nats,
-                                   .group = c->group, .n_groups = groups, .group_left = c->left,
-                                   .group_used = c->used, .layer_nats = INFINITY, .share = 1,
-                                   .nu = 1, .clip = c->clip, .limit = c->limit};
+    c->args = (plumb__budget_args){.n = n,
+                                   .norm = c->norm,
+                                   .mask = c->mask,
+                                   .blocked = c->blocked,
+                                   .unit_nats = c->unit_nats,
+                                   .group = c->group,
+                                   .n_groups = groups,
+                                   .group_left = c->left,
+                                   .group_used = c->used,
+                                   .layer_nats = INFINITY,
+                                   .share = 1,
+                                   .nu = 1,
+                                   .clip = c->clip,
+                                   .limit = c->limit};
 }
 
 /* n units of norm 1 and mask 1, each its own group, no limits. */
@@ -76,11 +84,13 @@ static void case_random(draws *d, budget_case *c)
 {
     static const double shares[] = {1.0, 0.5};
     memset(c, 0, sizeof *c);
-    const size_t n = (size_t)draw_between(d, 0, MAX_UNITS), groups = (size_t)draw_between(d, 1, MAX_UNITS);
+    const size_t n = (size_t)draw_between(d, 0, MAX_UNITS),
+                 groups = (size_t)draw_between(d, 1, MAX_UNITS);
     case_bind(c, n, groups);
     const double scale = pow(2, draw_uniform(d) * 40 - 20);
     for (size_t u = 0; u < n; u++) {
-        c->norm[u] = plumb__norm16_round_up(draw_uniform(d) < 0.1 ? 0 : scale * exp((double)draw_normal(d)));
+        c->norm[u] =
+            plumb__norm16_round_up(draw_uniform(d) < 0.1 ? 0 : scale * exp((double)draw_normal(d)));
         c->mask[u] = plumb__f16_round_down(draw_uniform(d) < 0.2 ? 0 : 1.5 * draw_uniform(d));
         if (draw_uniform(d) < 0.3) c->mask[u] = PLUMB__F16_ONE;
         c->blocked[u] = draw_uniform(d) < 0.1;
@@ -122,7 +132,8 @@ static void check_limits(const budget_case *c)
     }
 }
 
-/* The same problem by other means: limits one after the other, the water level by 200 bisections. */
+/* The same problem by other means: limits one after the other, the water level by 200 bisections.
+ */
 static void brute_force(const budget_case *c, double *a)
 {
     const plumb__budget_args *args = &c->args;
@@ -134,8 +145,8 @@ static void brute_force(const budget_case *c, double *a)
     }
     for (size_t u = 0; u < args->n; u++) {
         const double sum = groups[c->group[u]];
-        const double most = fmax(0, args->share * sqrt(2 * c->left[c->group[u]]) * args->nu -
-                                        c->used[c->group[u]]);
+        const double most =
+            fmax(0, args->share * sqrt(2 * c->left[c->group[u]]) * args->nu - c->used[c->group[u]]);
         if (sum > most) a[u] *= most / sum;
     }
     for (size_t u = 0; u < args->n; u++) {
@@ -158,7 +169,8 @@ static void brute_force(const budget_case *c, double *a)
         a[u] = fmin(a[u], sqrt(2 * low) * args->nu);
 }
 
-/* What is stored is the exact answer rounded down to 11 bits: at most 2^-10 below it, never above. */
+/* What is stored is the exact answer rounded down to 11 bits: at most 2^-10 below it, never above.
+ */
 static void check_against_brute_force(const budget_case *c)
 {
     double a[MAX_UNITS];
@@ -209,7 +221,7 @@ static void test_each_limit(void **state)
     (void)state;
     budget_case c;
     case_plain(&c, 3);
-    c.unit_nats[0] = 0.125; /* half the amplitude */
+    c.unit_nats[0] = 0.125;            /* half the amplitude */
     c.left[1] = 0.5, c.used[1] = 0.75; /* a quarter left */
     solve(&c);
     assert_int_equal(c.clip[0], 0x3800);
@@ -310,9 +322,12 @@ static void test_blocked_and_masked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),         cmocka_unit_test(test_no_limit_is_one),
-        cmocka_unit_test(test_each_limit),     cmocka_unit_test(test_used_up_ledger),
-        cmocka_unit_test(test_nu_zero),        cmocka_unit_test(test_hostile_numbers),
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_no_limit_is_one),
+        cmocka_unit_test(test_each_limit),
+        cmocka_unit_test(test_used_up_ledger),
+        cmocka_unit_test(test_nu_zero),
+        cmocka_unit_test(test_hostile_numbers),
         cmocka_unit_test(test_blocked_and_masked),
     };
     return cmocka_run_group_tests_name("budget", tests, NULL, NULL);

@@ -72,7 +72,8 @@ size_t draw_slots(draws *d, plumb__slot *slots, size_t n, uint64_t longest, bool
     static const float weights[] = {1.0f, 1.0f, 0.5f, 0.0f, 2.5f, 0.75f};
     uint64_t row = 0;
     for (size_t u = 0; u < n; u++) {
-        slots[u] = (plumb__slot){.first_row = row, .rows = draw_between(d, 1, longest), .weight = 1};
+        slots[u] =
+            (plumb__slot){.first_row = row, .rows = draw_between(d, 1, longest), .weight = 1};
         if (draw_uniform(d) < 0.15) slots[u].rows = 0;
         if (draw_uniform(d) < 0.15) slots[u].rows = 1;
         if (!all_ones) slots[u].weight = weights[draw_between(d, 0, 5)];

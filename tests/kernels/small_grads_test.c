@@ -1,6 +1,7 @@
 /* Aim: the embedding, norm and bias gradients: the same promises as the weight gradient's.
- * Method: random widths, slots, strides and tokens against the float64 reference; bit comparisons for
- * threads, masked and non-finite units; canaries and poisoned outputs; for every instruction set. */
+ * Method: random widths, slots, strides and tokens against the float64 reference; bit comparisons
+ * for threads, masked and non-finite units; canaries and poisoned outputs; for every instruction
+ * set. */
 #include "kernel_fixture.h"
 
 #include "kernels/reference.h"
@@ -42,8 +43,8 @@ static void embed_make(draws *d, small_case *c, uint64_t vocabulary, uint64_t wi
     for (size_t r = 0; r < c->rows; r++)
         c->tokens[r] = (int32_t)draw_between(d, 0, vocabulary) - 1;
     outputs_make(d, c, 0, (size_t)(vocabulary * ld));
-    c->embed = (plumb__embed_args){vocabulary, width, c->tokens, c->y, ld, c->out[0], ld,
-                                   c->slots, SLOTS, c->norm2, c->finite};
+    c->embed = (plumb__embed_args){vocabulary, width,    c->tokens, c->y,     ld,       c->out[0],
+                                   ld,         c->slots, SLOTS,     c->norm2, c->finite};
 }
 
 static void vector_make(draws *d, small_case *c, uint64_t width, bool gain, bool bias)
@@ -55,8 +56,8 @@ static void vector_make(draws *d, small_case *c, uint64_t width, bool gain, bool
     if (gain) c->xhat = guarded_normals(d, c->rows * ld);
     if (gain) outputs_make(d, c, 0, (size_t)width);
     if (bias) outputs_make(d, c, 1, (size_t)width);
-    c->vector = (plumb__vector_args){width, c->xhat, ld, c->y, ld, c->out[0], c->out[1],
-                                     c->slots, SLOTS, c->norm2, c->finite};
+    c->vector = (plumb__vector_args){width,     c->xhat,  ld,    c->y,     ld,       c->out[0],
+                                     c->out[1], c->slots, SLOTS, c->norm2, c->finite};
 }
 
 static void case_free(small_case *c)
@@ -72,9 +73,10 @@ static void case_free(small_case *c)
 
 static void case_run(small_case *c)
 {
-    const size_t bytes = c->tokens != NULL
-                             ? plumb__embed_workspace(c->embed.vocabulary, c->embed.width, SLOTS, c->rows)
-                             : plumb__vector_workspace(c->vector.width, SLOTS, c->rows);
+    const size_t bytes =
+        c->tokens != NULL
+            ? plumb__embed_workspace(c->embed.vocabulary, c->embed.width, SLOTS, c->rows)
+            : plumb__vector_workspace(c->vector.width, SLOTS, c->rows);
     void *workspace = guarded(bytes);
     if (c->tokens != NULL)
         plumb__embed_grad(&c->embed, workspace);

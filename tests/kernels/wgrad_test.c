@@ -1,8 +1,8 @@
-/* Aim: plumb__wgrad computes sum of w_u Y_u^T X_u and every unit's exact norm, touches nothing else, and
- * holds governance.md section 8, properties 1-5 and 7, as far as they concern this kernel.
- * Method: random shapes, slots and strides against the float64 reference, the error bounded by twice that
- * of a plain float32 GEMM on the same input; bit comparisons where bits are promised; every buffer
- * between canaries, outputs and workspace poisoned; for every instruction set. */
+/* Aim: plumb__wgrad computes sum of w_u Y_u^T X_u and every unit's exact norm, touches nothing
+ * else, and holds governance.md section 8, properties 1-5 and 7, as far as they concern this
+ * kernel. Method: random shapes, slots and strides against the float64 reference, the error bounded
+ * by twice that of a plain float32 GEMM on the same input; bit comparisons where bits are promised;
+ * every buffer between canaries, outputs and workspace poisoned; for every instruction set. */
 #include "kernel_fixture.h"
 
 #include "kernels/reference.h"
@@ -34,8 +34,13 @@ static void case_make(draws *d, wgrad_case *c, uint64_t in, uint64_t out, size_t
     memset(c, 0, sizeof *c);
     c->rows = draw_slots(d, c->slots, n, longest, all_ones);
     const uint64_t spare = draw_between(d, 0, 3);
-    c->args = (plumb__wgrad_args){.in = in, .out = out, .ldx = in + spare, .ldy = out + 2 * spare,
-                                  .ldw = in + spare, .slots = c->slots, .n_slots = n};
+    c->args = (plumb__wgrad_args){.in = in,
+                                  .out = out,
+                                  .ldx = in + spare,
+                                  .ldy = out + 2 * spare,
+                                  .ldw = in + spare,
+                                  .slots = c->slots,
+                                  .n_slots = n};
     c->args.x = c->x = guarded_normals(d, c->rows * c->args.ldx);
     c->args.y = c->y = guarded_normals(d, c->rows * c->args.ldy);
     c->args.dw = c->dw = guarded_normals(d, dw_floats(c));
@@ -57,8 +62,7 @@ static void case_free(wgrad_case *c)
 
 static void case_run(wgrad_case *c)
 {
-    const size_t bytes =
-        plumb__wgrad_workspace(c->args.in, c->args.out, c->args.n_slots, c->rows);
+    const size_t bytes = plumb__wgrad_workspace(c->args.in, c->args.out, c->args.n_slots, c->rows);
     void *workspace = guarded(bytes);
     plumb__wgrad(&c->args, workspace);
     guarded_free(workspace);
@@ -303,8 +307,8 @@ static void permute_body(void)
         assert_same_bits(&norm2[u], &c.norm2[8 - u], sizeof(double));
     for (uint64_t o = 0; o < c.args.out; o++)
         for (uint64_t i = 0; i < c.args.in; i++)
-            assert_true(near((double)dw[o * c.args.ldw + i], (double)c.dw[o * c.args.ldw + i],
-                             1e-4, 1e-4));
+            assert_true(
+                near((double)dw[o * c.args.ldw + i], (double)c.dw[o * c.args.ldw + i], 1e-4, 1e-4));
     guarded_free(dw);
     case_free(&c);
 }
@@ -383,9 +387,9 @@ static void test_range(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reference), cmocka_unit_test(test_large),
-        cmocka_unit_test(test_threads),   cmocka_unit_test(test_masked),
-        cmocka_unit_test(test_nonfinite), cmocka_unit_test(test_permute),
+        cmocka_unit_test(test_reference),  cmocka_unit_test(test_large),
+        cmocka_unit_test(test_threads),    cmocka_unit_test(test_masked),
+        cmocka_unit_test(test_nonfinite),  cmocka_unit_test(test_permute),
         cmocka_unit_test(test_correction), cmocka_unit_test(test_range),
     };
     use_threads(2);

@@ -1,8 +1,8 @@
-/* Aim: plumb__xent gives loss, entropy and dlogits of the softmax cross-entropy, row by row, with nothing
- * leaking between rows.
- * Method: random logits of several spreads and vocabularies against the float64 reference; in place and
- * into another buffer; bad values, missing targets and zero scales; the exponential itself over its
- * range; canaries and poisoned outputs; for every instruction set. */
+/* Aim: plumb__xent gives loss, entropy and dlogits of the softmax cross-entropy, row by row, with
+ * nothing leaking between rows. Method: random logits of several spreads and vocabularies against
+ * the float64 reference; in place and into another buffer; bad values, missing targets and zero
+ * scales; the exponential itself over its range; canaries and poisoned outputs; for every
+ * instruction set. */
 #include "kernel_fixture.h"
 
 #include "kernels/reference.h"
@@ -35,8 +35,8 @@ static void case_make(draws *d, xent_case *c, uint64_t rows, uint64_t vocabulary
         c->scale[r] = draw_uniform(d) < 0.2 ? 0.0f : (float)draw_uniform(d);
         if (draw_uniform(d) < 0.2) c->targets[r] = -1;
     }
-    c->args = (plumb__xent_args){rows, vocabulary, c->logits, ld, c->dlogits, ld,
-                                 c->targets, c->scale, c->loss, c->entropy};
+    c->args = (plumb__xent_args){rows, vocabulary, c->logits, ld,      c->dlogits,
+                                 ld,   c->targets, c->scale,  c->loss, c->entropy};
 }
 
 static void case_free(xent_case *c)
