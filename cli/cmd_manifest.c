@@ -285,7 +285,7 @@ static int run_show(const manifest_arguments *a)
     if (open_manifest(a, a->trust == NULL, &m, fingerprint, &err) != PLUMB_OK) {
         return plumb__cli_fail(&err);
     }
-    if (a->trust == NULL) plumb__cli_say("%s: signer not checked; give --trust", a->path);
+    if (a->trust == NULL) plumb__cli_say("plumb: %s: signer not checked; give --trust", a->path);
     if (a->id != NULL) {
         code = show_record(a, m);
     } else if (plumb__cli.json) {

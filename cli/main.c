@@ -47,8 +47,10 @@ int main(int argc, char **argv)
     }
     if (optind >= argc) return plumb__cli_usage("", "a command is missing");
     const char *name = argv[optind];
+    char *program = argv[0]; /* what getopt's own messages begin with */
     argc -= optind;
     argv += optind;
+    argv[0] = program;
     optind = 0; /* GNU getopt starts over */
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(name, commands[i].name) == 0) return commands[i].run(argc, argv);
