@@ -1,6 +1,7 @@
-/* The subcommands of `plumb` and what they share. A command gets the program's name and its
- * own arguments behind it, prints its results on standard output and everything else on standard error, and returns the exit code:
- * 0 done, 1 the answer is no, 2 wrong usage, 3 bad input, 4 I/O, 5 trust, 6 device, 7 interrupted. */
+/* The subcommands of `plumb` and what they share. A command gets the program's name and its own arguments
+ * behind it, prints its results on standard output and everything else on standard error, and returns the
+ * exit code: 0 done, 1 the answer is no, 2 wrong usage, 3 bad input, 4 I/O, 5 trust, 6 device,
+ * 7 interrupted. */
 #ifndef PLUMB_CLI_COMMANDS_H
 #define PLUMB_CLI_COMMANDS_H
 
