@@ -17,12 +17,45 @@
 
 static pthread_mutex_t h5_lock = PTHREAD_MUTEX_INITIALIZER;
 
+typedef struct reason {
+    char text[256];
+    int os_errno;
+    bool known, truncated;
+} reason;
+
+/* The first failure since the lock was taken. The next call into HDF5 would clear its error stack, and the
+ * handles of what failed have to be closed before anybody can ask. Guarded by h5_lock. */
+static reason first_failure;
+
+/* Upward walks start at the innermost frame, which says most; a system error may stand in any. */
+static herr_t collect_frame(unsigned n, const H5E_error2_t *frame, void *ctx)
+{
+    reason *r = ctx;
+    if (frame->desc == NULL) return 0;
+    if (n == 0) snprintf(r->text, sizeof r->text, "%s", frame->desc);
+    if (strstr(frame->desc, "truncated file") != NULL) r->truncated = true;
+    const char *at = strstr(frame->desc, "errno = ");
+    if (at != NULL && r->os_errno == 0) r->os_errno = (int)strtol(at + 8, NULL, 10);
+    return 0;
+}
+
+/* Stands where HDF5's printer would: called by HDF5 at the end of every call that failed. */
+static herr_t remember(hid_t stack, void *ctx)
+{
+    (void)ctx;
+    if (first_failure.known) return 0;
+    first_failure.known = true;
+    H5Ewalk2(stack, H5E_WALK_UPWARD, collect_frame, &first_failure);
+    return 0;
+}
+
 void plumb__h5_enter(plumb__h5_guard *guard)
 {
     pthread_mutex_lock(&h5_lock);
+    first_failure = (reason){0};
     /* A program may have set the old (v1) handler: then it cannot be asked, and is left alone. */
     guard->restore = H5Eget_auto2(H5E_DEFAULT, &guard->print, &guard->print_data) >= 0;
-    if (guard->restore) H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    if (guard->restore) H5Eset_auto2(H5E_DEFAULT, remember, NULL);
 }
 
 void plumb__h5_leave(const plumb__h5_guard *guard)
@@ -33,24 +66,6 @@ void plumb__h5_leave(const plumb__h5_guard *guard)
 }
 
 /* ---- errors ------------------------------------------------------------------------------------ */
-
-typedef struct reason {
-    char text[256];
-    int os_errno;
-    bool truncated;
-} reason;
-
-/* Upward walks start at the innermost frame, which says most; a system error may stand in any. */
-static herr_t collect_reason(unsigned n, const H5E_error2_t *frame, void *ctx)
-{
-    reason *r = ctx;
-    if (frame->desc == NULL) return 0;
-    if (n == 0) snprintf(r->text, sizeof r->text, "%s", frame->desc);
-    if (strstr(frame->desc, "truncated file") != NULL) r->truncated = true;
-    const char *at = strstr(frame->desc, "errno = ");
-    if (at != NULL && r->os_errno == 0) r->os_errno = (int)strtol(at + 8, NULL, 10);
-    return 0;
-}
 
 static plumb_status status_of_errno(int os_errno, plumb_status otherwise)
 {
@@ -67,20 +82,19 @@ static plumb_status status_of_errno(int os_errno, plumb_status otherwise)
 
 plumb_status plumb__h5_fail(plumb_error *err, plumb_status status, const char *format, ...)
 {
-    reason why = {"", 0, false};
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, collect_reason, &why);
+    const reason *why = &first_failure;
     char message[PLUMB_ERROR_MESSAGE_BYTES / 2];
     va_list args;
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    status = status_of_errno(why.os_errno, why.truncated ? PLUMB_ERR_TRUNCATED : status);
-    if (why.os_errno != 0)
-        plumb__fail(err, status, "%s: %s", message, strerror(why.os_errno));
+    status = status_of_errno(why->os_errno, why->truncated ? PLUMB_ERR_TRUNCATED : status);
+    if (why->os_errno != 0)
+        plumb__fail(err, status, "%s: %s", message, strerror(why->os_errno));
     else
         plumb__fail(err, status, "%s: HDF5 says: %s", message,
-                    why.text[0] != '\0' ? why.text : "nothing");
-    if (err != NULL) err->os_errno = why.os_errno;
+                    why->text[0] != '\0' ? why->text : "nothing");
+    if (err != NULL) err->os_errno = why->os_errno;
     return status;
 }
 
@@ -208,17 +222,18 @@ static plumb_status column_open(hid_t parent, plumb__h5_column *column, plumb_er
     if (column->own_type) column->type = plumb__h5_string_type(column->element_bytes);
     column->dataset = create_dataset(parent, spec->name, column);
     if (column->dataset < 0)
-        return plumb__h5_fail(err, PLUMB_ERR_IO, "cannot create the dataset /%s/%s", spec->group,
-                              spec->name);
+        return plumb__h5_fail(err, PLUMB_ERR_IO, "%s: cannot create /%s/%s", column->path,
+                              spec->group, spec->name);
     PLUMB_TRY(plumb__h5_attribute_text(column->dataset, "units", spec->units, err));
     return plumb__h5_attribute_text(column->dataset, "description", spec->description, err);
 }
 
 plumb_status plumb__h5_column_create(hid_t parent, const plumb__h5_types *types,
                                      const plumb__h5_spec *spec, size_t width, size_t string_bytes,
-                                     uint64_t expected, plumb__h5_column *column, plumb_error *err)
+                                     uint64_t expected, const char *path, plumb__h5_column *column,
+                                     plumb_error *err)
 {
-    *column = (plumb__h5_column){.spec = spec, .width = width};
+    *column = (plumb__h5_column){.spec = spec, .path = path, .width = width};
     column->own_type = spec->type == PLUMB__H5_STRING;
     column->type = types->id[spec->type];
     column->element_bytes = column->own_type ? string_bytes : plumb__h5_type_bytes(spec->type);
@@ -267,8 +282,8 @@ static plumb_status write_rows(plumb__h5_column *column, const void *rows, size_
     /* HDF5 has one pointer type for both directions; nothing is written through it here. */
     if (H5Dset_extent(column->dataset, size) < 0 ||
         transfer(column, WRITE, column->rows, n, (void *)(uintptr_t)rows) < 0)
-        status = plumb__h5_fail(err, PLUMB_ERR_IO, "cannot write to /%s/%s", column->spec->group,
-                                column->spec->name);
+        status = plumb__h5_fail(err, PLUMB_ERR_IO, "%s: cannot write to /%s/%s", column->path,
+                                column->spec->group, column->spec->name);
     plumb__h5_leave(&guard);
     if (status == PLUMB_OK) column->rows += n;
     return status;
@@ -309,7 +324,7 @@ plumb_status plumb__h5_column_read(const plumb__h5_column *column, uint64_t firs
     plumb__h5_enter(&guard);
     plumb_status status = PLUMB_OK;
     if (transfer(column, READ, first, n, out) < 0)
-        status = plumb__h5_fail(err, PLUMB_ERR_CORRUPT, "cannot read rows of /%s/%s",
+        status = plumb__h5_fail(err, PLUMB_ERR_CORRUPT, "%s: cannot read /%s/%s", column->path,
                                 column->spec->group, column->spec->name);
     plumb__h5_leave(&guard);
     return status;

@@ -23,8 +23,8 @@ void plumb__h5_enter(plumb__h5_guard *guard);
 void plumb__h5_leave(const plumb__h5_guard *guard);
 
 /* plumb__fail with HDF5's own innermost reason behind the message; a system error in that reason (no
- * space, exists, not found) decides the status instead of `status`. Call it under the guard, directly
- * after the failed call. */
+ * space, exists, not found) decides the status instead of `status`. The reason is that of the first call
+ * that failed under this guard; call it before plumb__h5_leave. */
 plumb_status plumb__h5_fail(plumb_error *err, plumb_status status, const char *format, ...)
     PLUMB_PRINTF(3, 4);
 
@@ -44,6 +44,7 @@ size_t plumb__h5_type_bytes(plumb__h5_type type); /* STRING: 0 */
 /* A dataset, closed when `dataset` <= 0; zeroed is a valid closed column. */
 typedef struct plumb__h5_column {
     const plumb__h5_spec *spec;
+    const char *path; /* of the file, for messages; borrowed */
     hid_t dataset, type;
     bool own_type;
     size_t width, element_bytes, row_bytes, chunk_rows;
@@ -56,8 +57,8 @@ typedef struct plumb__h5_column {
  * rows there will be, 0 when unknown; it only bounds the chunk. */
 plumb_status plumb__h5_column_create(hid_t parent, const plumb__h5_types *types,
                                      const plumb__h5_spec *spec, size_t width, size_t string_bytes,
-                                     uint64_t expected, plumb__h5_column *column, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                                     uint64_t expected, const char *path, plumb__h5_column *column,
+                                     plumb_error *err) PLUMB_MUST_CHECK;
 /* Appends n rows; whole chunks go to the file. */
 plumb_status plumb__h5_column_append(plumb__h5_column *column, const void *rows, size_t n,
                                      plumb_error *err) PLUMB_MUST_CHECK;

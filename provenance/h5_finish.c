@@ -57,7 +57,7 @@ static plumb_status write_statement(plumb__h5_writer *w, const plumb__evidence *
     spec.name = statement->name;
     plumb__h5_column column = {0};
     PLUMB_TRY(plumb__h5_column_create(w->groups[PLUMB__H5_STATEMENTS_GROUP], &w->types, &spec, 1, 0,
-                                      statement->size, &column, err));
+                                      statement->size, w->path, &column, err));
     plumb_status status = plumb__h5_column_append(&column, statement->data, statement->size, err);
     if (status == PLUMB_OK) status = plumb__h5_column_flush(&column, err);
     plumb__h5_column_close(&column);

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_LINKS 64u
 /* Deflate reaches at most 1032:1, so a dataset cannot hold more than this times what it occupies. */
 #define MAX_INFLATION UINT64_C(1100)
 #define STORAGE_SLACK (UINT64_C(1) << 20)
@@ -98,10 +97,15 @@ static plumb_status walk(inspection *in, hid_t parent, const char *group)
     if (H5Gget_info(parent, &info) < 0)
         return plumb__h5_fail(in->err, PLUMB_ERR_FORMAT, "%s: /%s cannot be read", in->path,
                               group != NULL ? group : "");
-    if (info.nlinks > MAX_LINKS)
+    if (info.nlinks > PLUMB__H5_MAX_LINKS)
         return plumb__fail(in->err, PLUMB_ERR_LIMIT, "%s: /%s has %llu links; a graph has at most %u",
                            in->path, group != NULL ? group : "", (unsigned long long)info.nlinks,
-                           MAX_LINKS);
+                           PLUMB__H5_MAX_LINKS);
+    /* HDF5 1.10 frees what it never set when the heap of such a group is damaged */
+    if (info.storage_type != H5G_STORAGE_TYPE_COMPACT)
+        return plumb__fail(in->err, PLUMB_ERR_FORMAT,
+                           "%s: /%s keeps its links in another form than Plumbline writes", in->path,
+                           group != NULL ? group : "");
     if (H5Literate(parent, H5_INDEX_NAME, H5_ITER_INC, NULL, visit_link, in) < 0)
         return plumb__h5_fail(in->err, PLUMB_ERR_FORMAT, "%s: the links of /%s cannot be read",
                               in->path, group != NULL ? group : "");
@@ -244,6 +248,7 @@ static plumb_status open_dataset(const inspection *in, const plumb__h5_spec *spe
     char full[192];
     snprintf(full, sizeof full, "/%s/%s", spec->group, name);
     column->spec = spec;
+    column->path = in->path;
     column->dataset = H5Dopen2(in->file, full, H5P_DEFAULT);
     if (column->dataset < 0)
         return plumb__h5_fail(in->err, PLUMB_ERR_FORMAT, "%s: %s is missing or cannot be opened",

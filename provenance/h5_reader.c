@@ -31,7 +31,7 @@ plumb_status plumb__h5_load(plumb__h5_reader *r, size_t id, void *out_pointer, p
     const plumb_status status = plumb__h5_column_read(column, 0, column->rows, data, err);
     if (status != PLUMB_OK) {
         plumb__free(data);
-        return plumb__error_prefix(err, status, "%s", r->path);
+        return status;
     }
     memcpy(out_pointer, &data, sizeof data);
     return PLUMB_OK;
@@ -131,7 +131,7 @@ static plumb_status scatter(plumb__h5_reader *r, size_t id, void *rows, size_t s
                    column->row_bytes);
     }
     plumb__free(slab);
-    return status == PLUMB_OK ? status : plumb__error_prefix(err, status, "%s", r->path);
+    return status;
 }
 
 static plumb_status check_layer(const plumb__h5_reader *r, const plumb__layer_row *layer,

@@ -136,9 +136,7 @@ plumb_status plumb__h5_ledger(plumb__h5_reader *r, uint64_t first, uint64_t n, f
     PLUMB_TRY(need_whole(r, err));
     const uint64_t count = plumb__h5_example_count(r);
     if (first > count || n > count - first) return out_of_range(r, first + n, err);
-    const plumb_status status =
-        plumb__h5_column_read(&r->columns[PLUMB__H5_LEDGER_SPEND], first, n, out, err);
-    return status == PLUMB_OK ? status : plumb__error_prefix(err, status, "%s", r->path);
+    return plumb__h5_column_read(&r->columns[PLUMB__H5_LEDGER_SPEND], first, n, out, err);
 }
 
 static plumb_status load_index_offsets(plumb__h5_reader *r, plumb_error *err)
@@ -175,9 +173,7 @@ plumb_status plumb__h5_example_rows(plumb__h5_reader *r, uint32_t example, const
     const uint64_t first = r->index_offsets[example], n = r->index_offsets[example + 1] - first;
     PLUMB_TRY(plumb__grow(&r->rows, &r->rows_capacity, (size_t)n + 1, sizeof *r->rows,
                           "the units of an example", err));
-    const plumb_status status =
-        plumb__h5_column_read(&r->columns[PLUMB__H5_INDEX_ROW], first, n, r->rows, err);
-    if (status != PLUMB_OK) return plumb__error_prefix(err, status, "%s", r->path);
+    PLUMB_TRY(plumb__h5_column_read(&r->columns[PLUMB__H5_INDEX_ROW], first, n, r->rows, err));
     PLUMB_TRY(check_unit_rows(r, n, err));
     *rows = r->rows;
     *n_rows = n;

@@ -16,7 +16,8 @@
 #define PLUMB__H5_MAX_STEP_EDGES (UINT64_C(1) << 28)
 #define PLUMB__H5_MAX_TEXTS (UINT64_C(1) << 24)
 #define PLUMB__H5_MAX_TEXT_BYTES (UINT64_C(256) << 20) /* payloads of one group together */
-#define PLUMB__H5_MAX_STATEMENTS 64u
+#define PLUMB__H5_MAX_LINKS 64u /* of one group */
+#define PLUMB__H5_MAX_STATEMENTS PLUMB__H5_MAX_LINKS
 #define PLUMB__H5_MAX_STATEMENT_BYTES (UINT64_C(256) << 20)
 #define PLUMB__H5_MAX_CHUNK_BYTES (UINT64_C(16) << 20)
 

@@ -50,9 +50,8 @@ static plumb_status read_block(plumb__h5_reader *r, uint64_t i, plumb_error *err
     block->n = 0; /* nothing is valid until all of it is */
     for (size_t id = PLUMB__H5_STEPS_LEAF; id < PLUMB__H5_TEXTS; id++) {
         const bool per_unit = plumb__h5_specs[id].rows == PLUMB__H5_ROWS_UNITS;
-        const plumb_status status = per_unit ? read_column(r, id, from->first_row, rows, err)
-                                             : read_column(r, id, i, n, err);
-        if (status != PLUMB_OK) return plumb__error_prefix(err, status, "%s", r->path);
+        PLUMB_TRY(per_unit ? read_column(r, id, from->first_row, rows, err)
+                           : read_column(r, id, i, n, err));
     }
     block->first = i;
     block->n = n;

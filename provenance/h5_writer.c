@@ -26,17 +26,21 @@ static hid_t access_properties(void)
     return H5I_INVALID_HID;
 }
 
-static hid_t untimed(hid_t property_class)
+/* Groups without times, whose links stay in their object header: the reader lets no other form near
+ * HDF5's code for it, which damage can bring down. */
+static hid_t group_properties(hid_t property_class)
 {
     const hid_t plist = H5Pcreate(property_class);
-    if (plist >= 0 && H5Pset_obj_track_times(plist, false) >= 0) return plist;
+    if (plist >= 0 && H5Pset_obj_track_times(plist, false) >= 0 &&
+        H5Pset_link_phase_change(plist, PLUMB__H5_MAX_LINKS, PLUMB__H5_MAX_LINKS / 2) >= 0)
+        return plist;
     if (plist >= 0) H5Pclose(plist);
     return H5I_INVALID_HID;
 }
 
 static plumb_status create_file(plumb__h5_writer *w, plumb_error *err)
 {
-    const hid_t access = access_properties(), creation = untimed(H5P_FILE_CREATE);
+    const hid_t access = access_properties(), creation = group_properties(H5P_FILE_CREATE);
     plumb_status status = PLUMB_OK;
     if (access >= 0 && creation >= 0) w->file = H5Fcreate(w->path, H5F_ACC_EXCL, creation, access);
     if (w->file <= 0) status = plumb__h5_fail(err, PLUMB_ERR_IO, "cannot create %s", w->path);
@@ -94,7 +98,7 @@ plumb_status plumb__h5_writer_groups(plumb__h5_writer *w, size_t first, size_t l
 {
     plumb__h5_guard guard;
     plumb__h5_enter(&guard);
-    const hid_t creation = untimed(H5P_GROUP_CREATE);
+    const hid_t creation = group_properties(H5P_GROUP_CREATE);
     const plumb_status status = create_groups(w, first, last, creation, err);
     if (creation >= 0) H5Pclose(creation);
     plumb__h5_leave(&guard);
@@ -109,10 +113,8 @@ plumb_status plumb__h5_writer_column(plumb__h5_writer *w, size_t id, size_t stri
     while (strcmp(plumb__h5_groups[group].name, spec->group) != 0)
         group++;
     const size_t width = plumb__h5_width_of(spec->width, w->n_layers);
-    const plumb_status status =
-        plumb__h5_column_create(w->groups[group], &w->types, spec, width, string_bytes, expected,
-                                &w->columns[id], err);
-    return status == PLUMB_OK ? status : plumb__error_prefix(err, status, "%s", w->path);
+    return plumb__h5_column_create(w->groups[group], &w->types, spec, width, string_bytes, expected,
+                                   w->path, &w->columns[id], err);
 }
 
 /* ---- /layers ----------------------------------------------------------------------------------- */
@@ -280,7 +282,7 @@ plumb_status plumb__h5_add_step(plumb__h5_writer *w, uint64_t leaf, int64_t time
     PLUMB_TRY(check_step(w, leaf, step, err));
     const plumb_status status = append_step(w, leaf, time_ns, superseded, step, err);
     w->broken = status != PLUMB_OK;
-    if (w->broken) return plumb__error_prefix(err, status, "%s", w->path);
+    if (w->broken) return status;
     w->n_units += step->n_units;
     w->n_steps++;
     w->next_leaf = leaf + 1;
@@ -333,7 +335,7 @@ plumb_status plumb__h5_add_text(plumb__h5_writer *w, plumb__leaf_kind kind, uint
     const plumb_status status = append_text(columns, leaf, time_ns, (uint8_t)kind,
                                             w->text_bytes[g] + n, payload, n, err);
     w->broken = status != PLUMB_OK;
-    if (w->broken) return plumb__error_prefix(err, status, "%s", w->path);
+    if (w->broken) return status;
     w->text_bytes[g] += n;
     w->text_next_leaf[g] = leaf + 1;
     return PLUMB_OK;
