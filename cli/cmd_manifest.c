@@ -37,47 +37,20 @@ typedef struct manifest_arguments {
 static bool take_option(int option, manifest_arguments *out)
 {
     switch (option) {
-    case 'h':
-        out->help = true;
-        return true;
-    case 'k':
-        out->key = optarg;
-        return true;
-    case 'p':
-        out->passphrase_file = optarg;
-        return true;
-    case 'v':
-        out->sign.vendor = optarg;
-        return true;
-    case 'd':
-        out->sign.dataset = optarg;
-        return true;
-    case 'n':
-        out->version_text = optarg;
-        return true;
-    case 't':
-        out->sign.taxonomy_path = optarg;
-        return true;
-    case 'e':
-        out->expires_text = optarg;
-        return true;
-    case 'a':
-        out->sign.audience = optarg;
-        return true;
-    case 'T':
-        out->trust = optarg;
-        return true;
-    case 'i':
-        out->id = optarg;
-        return true;
-    case 'x':
-        out->explain = true;
-        return true;
-    case 'u':
-        out->untrusted = true;
-        return true;
-    default:
-        return plumb__cli_take(option, optarg);
+    case 'h': out->help = true; return true;
+    case 'k': out->key = optarg; return true;
+    case 'p': out->passphrase_file = optarg; return true;
+    case 'v': out->sign.vendor = optarg; return true;
+    case 'd': out->sign.dataset = optarg; return true;
+    case 'n': out->version_text = optarg; return true;
+    case 't': out->sign.taxonomy_path = optarg; return true;
+    case 'e': out->expires_text = optarg; return true;
+    case 'a': out->sign.audience = optarg; return true;
+    case 'T': out->trust = optarg; return true;
+    case 'i': out->id = optarg; return true;
+    case 'x': out->explain = true; return true;
+    case 'u': out->untrusted = true; return true;
+    default: return plumb__cli_take(option, optarg);
     }
 }
 

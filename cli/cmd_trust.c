@@ -33,38 +33,17 @@ typedef struct trust_arguments {
 static bool take_option(int option, trust_arguments *out)
 {
     switch (option) {
-    case 'h':
-        out->help = true;
-        return true;
-    case 'r':
-        out->root = optarg;
-        return true;
-    case 'v':
-        out->addition.vendor = optarg;
-        return true;
-    case 'k':
-        out->key_path = optarg;
-        return true;
-    case 'n':
-        out->addition.name = optarg;
-        return true;
-    case 'R':
-        out->roles = optarg;
-        return true;
-    case 'f':
-        out->from = optarg;
-        return true;
-    case 'u':
-        out->until = optarg;
-        return true;
-    case 't':
-        out->threshold = optarg;
-        return true;
-    case 'p':
-        out->passphrase_file = optarg;
-        return true;
-    default:
-        return plumb__cli_take(option, optarg);
+    case 'h': out->help = true; return true;
+    case 'r': out->root = optarg; return true;
+    case 'v': out->addition.vendor = optarg; return true;
+    case 'k': out->key_path = optarg; return true;
+    case 'n': out->addition.name = optarg; return true;
+    case 'R': out->roles = optarg; return true;
+    case 'f': out->from = optarg; return true;
+    case 'u': out->until = optarg; return true;
+    case 't': out->threshold = optarg; return true;
+    case 'p': out->passphrase_file = optarg; return true;
+    default: return plumb__cli_take(option, optarg);
     }
 }
 

@@ -1,7 +1,7 @@
-/* The subcommands of `plumb` and what they share. A command gets the program's name and its own arguments
- * behind it, prints its results on standard output and everything else on standard error, and returns the
- * exit code: 0 done, 1 the answer is no, 2 wrong usage, 3 bad input, 4 I/O, 5 trust, 6 device,
- * 7 interrupted. */
+/* The subcommands of `plumb` and what they share. A command gets the program's name and its own
+ * arguments behind it, prints its results on standard output and everything else on standard error,
+ * and returns the exit code: 0 done, 1 the answer is no, 2 wrong usage, 3 bad input, 4 I/O, 5
+ * trust, 6 device, 7 interrupted. */
 #ifndef PLUMB_CLI_COMMANDS_H
 #define PLUMB_CLI_COMMANDS_H
 
@@ -20,10 +20,19 @@ int plumb__cmd_verify(int argc, char **argv);
 int plumb__cmd_show(int argc, char **argv);
 int plumb__cmd_query(int argc, char **argv);
 
-enum { PLUMB__EXIT_OK = 0, PLUMB__EXIT_NO = 1, PLUMB__EXIT_USAGE = 2, PLUMB__EXIT_INPUT = 3,
-       PLUMB__EXIT_IO = 4 };
+enum {
+    PLUMB__EXIT_OK = 0,
+    PLUMB__EXIT_NO = 1,
+    PLUMB__EXIT_USAGE = 2,
+    PLUMB__EXIT_INPUT = 3,
+    PLUMB__EXIT_IO = 4
+};
 
-typedef enum plumb__color { PLUMB__COLOR_AUTO, PLUMB__COLOR_ALWAYS, PLUMB__COLOR_NEVER } plumb__color;
+typedef enum plumb__color {
+    PLUMB__COLOR_AUTO,
+    PLUMB__COLOR_ALWAYS,
+    PLUMB__COLOR_NEVER
+} plumb__color;
 
 /* Options that stand before or after any command. */
 typedef struct plumb__cli_options {
@@ -34,10 +43,14 @@ extern plumb__cli_options plumb__cli;
 
 /* Long options that every command's table ends with; values above any character. */
 enum { PLUMB__OPT_JSON = 1000, PLUMB__OPT_QUIET, PLUMB__OPT_COLOR, PLUMB__OPT_OWN = 1100 };
+/* clang-format off */
 #define PLUMB__CLI_LONG_OPTIONS                                                                    \
-    {"json", no_argument, NULL, PLUMB__OPT_JSON}, {"quiet", no_argument, NULL, PLUMB__OPT_QUIET},  \
-        {"color", required_argument, NULL, PLUMB__OPT_COLOR},                                      \
-        {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}
+    {"json", no_argument, NULL, PLUMB__OPT_JSON},                                                  \
+    {"quiet", no_argument, NULL, PLUMB__OPT_QUIET},                                                \
+    {"color", required_argument, NULL, PLUMB__OPT_COLOR},                                          \
+    {"help", no_argument, NULL, 'h'},                                                              \
+    {NULL, 0, NULL, 0}
+/* clang-format on */
 
 /* Takes a global option that getopt_long returned; false when it is not one or has a wrong value
  * (the message is printed then). */
@@ -59,8 +72,8 @@ void plumb__cli_print_text(const char *text, int width);
 /* Prints a JSON value on one line and releases it. */
 void plumb__cli_print_json(json_t *value);
 
-/* The passphrase in locked memory: from the file, else asked for on the terminal without echo, twice
- * when `confirm`. plumb_key_text_free wipes. */
+/* The passphrase in locked memory: from the file, else asked for on the terminal without echo,
+ * twice when `confirm`. plumb_key_text_free wipes. */
 plumb_status plumb__cli_passphrase(const char *file, const char *prompt, bool confirm, char **text,
                                    size_t *n, plumb_error *err);
 /* Opens a secret key under a passphrase from the file or the terminal. */

@@ -93,7 +93,8 @@ void plumb__cli_print_text(const char *text, int width)
         putchar(c[0] < 0x20 || c[0] == 0x7f || is_c1 ? '?' : c[0]);
         c += is_c1;
     }
-    while (width-- > 0) putchar(' ');
+    while (width-- > 0)
+        putchar(' ');
 }
 
 void plumb__cli_print_json(json_t *value)

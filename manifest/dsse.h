@@ -28,10 +28,10 @@ void plumb__dsse_free(plumb__dsse *envelope);
 /* True if signature i is this key's over the envelope's PAE. */
 bool plumb__dsse_signed_by(const plumb__dsse *envelope, size_t i, const plumb_public_key *key);
 /* Adds one signature over the payload. */
-plumb_status plumb__dsse_sign(plumb__dsse *envelope, const plumb_secret_key *key, plumb_error *err)
-    PLUMB_MUST_CHECK;
+plumb_status plumb__dsse_sign(plumb__dsse *envelope, const plumb_secret_key *key,
+                              plumb_error *err) PLUMB_MUST_CHECK;
 /* One line of JSON without its LF. */
-plumb_status plumb__dsse_dump(const plumb__dsse *envelope, plumb__bytes *out, plumb_error *err)
-    PLUMB_MUST_CHECK;
+plumb_status plumb__dsse_dump(const plumb__dsse *envelope, plumb__bytes *out,
+                              plumb_error *err) PLUMB_MUST_CHECK;
 
 #endif

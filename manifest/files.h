@@ -1,4 +1,4 @@
-/* The exact bytes that a manifest was verified from: the runtime puts them into a run's evidence. */
+/* The exact bytes that a manifest was verified from; the runtime keeps them as evidence. */
 #ifndef PLUMB_MANIFEST_FILES_H
 #define PLUMB_MANIFEST_FILES_H
 

@@ -1,5 +1,5 @@
-/* Distinct byte strings, numbered in the order of their first coming. Each is stored once with a NUL
- * behind it; 4 GiB in all. */
+/* Distinct byte strings, numbered in the order of their first coming. Each is stored once with a
+ * NUL behind it; 4 GiB in all. */
 #ifndef PLUMB_MANIFEST_INTERN_H
 #define PLUMB_MANIFEST_INTERN_H
 

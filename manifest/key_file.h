@@ -15,7 +15,7 @@ plumb_status plumb__key_create(const char *name, const void *passphrase, size_t 
 /* The 32 secret bytes, borrowed, in locked memory. */
 const uint8_t *plumb__key_seed(const plumb_secret_key *key);
 /* A key in locked memory from its 32 secret bytes. */
-plumb_status plumb__key_from_seed(const uint8_t seed[32], plumb_secret_key **key, plumb_error *err)
-    PLUMB_MUST_CHECK;
+plumb_status plumb__key_from_seed(const uint8_t seed[32], plumb_secret_key **key,
+                                  plumb_error *err) PLUMB_MUST_CHECK;
 
 #endif

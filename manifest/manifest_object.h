@@ -34,14 +34,14 @@ plumb_status plumb__manifest_path(const char *envelope, const char *suffix,
                                   char out[PLUMB__PATH_BYTES], plumb_error *err) PLUMB_MUST_CHECK;
 /* Reads NAME.plumb.json and its envelope: one line with its LF, an in-toto payload. */
 plumb_status plumb__manifest_envelope_read(const char *path, plumb__bytes *text,
-                                           plumb__dsse *envelope, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                                           plumb__dsse *envelope,
+                                           plumb_error *err) PLUMB_MUST_CHECK;
 
 /* Signatures against the store, before the payload is looked at: fills keys of signers. */
 plumb_status plumb__signers_find(const char *what, const plumb__dsse *envelope,
-                                 const plumb_trust *trust, plumb_manifest *m, plumb_error *err)
-    PLUMB_MUST_CHECK;
-/* Then whether these keys may speak for the vendor now, and are enough; drops those that may not. */
+                                 const plumb_trust *trust, plumb_manifest *m,
+                                 plumb_error *err) PLUMB_MUST_CHECK;
+/* Then whether these keys may speak for the vendor now, and are enough; drops the others. */
 plumb_status plumb__signers_judge(const char *what, const plumb_trust *trust, int64_t at_s,
                                   plumb_manifest *m, plumb_error *err) PLUMB_MUST_CHECK;
 

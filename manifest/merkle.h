@@ -1,5 +1,5 @@
-/* RFC 6962 Merkle tree over SHA-256. Leaf hash = SHA-256(0x00 | data); node = SHA-256(0x01 | l | r).
- * Used for manifest records (data: the line) and for run leaves (data: a BLAKE2b-256 digest). */
+/* RFC 6962 Merkle tree over SHA-256: leaf SHA-256(0x00 | data), node SHA-256(0x01 | left | right).
+ * For manifest records (data: the line) and for run leaves (data: a BLAKE2b-256 digest). */
 #ifndef PLUMB_MANIFEST_MERKLE_H
 #define PLUMB_MANIFEST_MERKLE_H
 

@@ -1,5 +1,5 @@
-/* Ed25519 keys: NAME.pub is PEM SPKI that OpenSSL reads, NAME.key an armoured file encrypted under a
- * passphrase (Argon2id, XChaCha20-Poly1305). Secrets live in locked memory and are wiped on free.
+/* Ed25519 keys: NAME.pub is PEM SPKI that OpenSSL reads, NAME.key an armoured file encrypted under
+ * a passphrase (Argon2id, XChaCha20-Poly1305). Secrets live in locked memory and are wiped on free.
  * Format: docs/formats/keys.md. */
 #ifndef PLUMB_KEY_H
 #define PLUMB_KEY_H
@@ -20,21 +20,21 @@ typedef struct plumb_public_key {
 
 typedef struct plumb_secret_key plumb_secret_key; /* opaque, in locked memory */
 
-/* Makes NAME.key (0600) and NAME.pub (0644); refuses to overwrite either. The passphrase is n bytes,
- * at least 1; the caller wipes its copy. */
+/* Makes NAME.key (0600) and NAME.pub (0644); refuses to overwrite either. The passphrase is n
+ * bytes, at least 1; the caller wipes its copy. */
 PLUMB_API plumb_status plumb_key_new(const char *name, const void *passphrase, size_t n,
                                      plumb_error *err) PLUMB_MUST_CHECK;
 /* Errors: key (wrong passphrase, damaged), format, io. */
 PLUMB_API plumb_status plumb_key_open(const char *path, const void *passphrase, size_t n,
                                       plumb_secret_key **key, plumb_error *err) PLUMB_MUST_CHECK;
 /* A fresh key in locked memory only. */
-PLUMB_API plumb_status plumb_key_ephemeral(plumb_secret_key **key, plumb_error *err)
-    PLUMB_MUST_CHECK;
+PLUMB_API plumb_status plumb_key_ephemeral(plumb_secret_key **key,
+                                           plumb_error *err) PLUMB_MUST_CHECK;
 PLUMB_API void plumb_key_free(plumb_secret_key *key); /* wipes */
 PLUMB_API void plumb_key_public(const plumb_secret_key *key, plumb_public_key *out);
 PLUMB_API plumb_status plumb_key_sign(const plumb_secret_key *key, const void *message, size_t n,
-                                      uint8_t signature[PLUMB_SIGNATURE_BYTES], plumb_error *err)
-    PLUMB_MUST_CHECK;
+                                      uint8_t signature[PLUMB_SIGNATURE_BYTES],
+                                      plumb_error *err) PLUMB_MUST_CHECK;
 
 /* Reads NAME.pub; the point must be valid and of prime order. */
 PLUMB_API plumb_status plumb_public_key_read(const char *path, plumb_public_key *out,
@@ -53,16 +53,16 @@ PLUMB_API void plumb_key_text_free(char *text);
 /* Strict: length 64, canonical S, key of prime order. */
 PLUMB_API plumb_status plumb_signature_verify(const plumb_public_key *key, const void *message,
                                               size_t n, const void *signature,
-                                              size_t signature_bytes, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                                              size_t signature_bytes,
+                                              plumb_error *err) PLUMB_MUST_CHECK;
 
 /* First line of a file (without its line end) into locked memory; for --passphrase-file.
  * plumb_key_text_free wipes. */
 PLUMB_API plumb_status plumb_passphrase_read(const char *path, char **text, size_t *n,
                                              plumb_error *err) PLUMB_MUST_CHECK;
-/* The same from an open descriptor, e.g. a silenced terminal; reads no further than the line's end. */
-PLUMB_API plumb_status plumb_passphrase_line(int fd, char **text, size_t *n, plumb_error *err)
-    PLUMB_MUST_CHECK;
+/* The same from an open descriptor, e.g. a silenced terminal; reads to the line's end only. */
+PLUMB_API plumb_status plumb_passphrase_line(int fd, char **text, size_t *n,
+                                             plumb_error *err) PLUMB_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,6 @@
 /* Signed annotation manifests: NAME.jsonl (records), NAME.plumb.json (DSSE envelope over an in-toto
  * Statement), NAME.checkpoint (C2SP signed checkpoint over the record tree).
- * Format: docs/formats/manifest.md. A plumb_manifest is immutable once open: any thread may read. */
+ * Format: docs/formats/manifest.md. An open plumb_manifest never changes: any thread may read. */
 #ifndef PLUMB_MANIFEST_H
 #define PLUMB_MANIFEST_H
 
@@ -14,13 +14,13 @@ typedef struct plumb_manifest plumb_manifest;
 
 typedef struct plumb_manifest_options {
     uint32_t size, version;
-    int64_t at_s;          /* judge expiry at this time; 0 = now */
-    bool allow_expired;    /* policy `expired: accept`: opens, and plumb_manifest_expired says so */
-    const char *audience;  /* the policy's audience; NULL: none */
+    int64_t at_s;         /* judge expiry at this time; 0 = now */
+    bool allow_expired;   /* policy `expired: accept`: opens, and plumb_manifest_expired says so */
+    const char *audience; /* the policy's audience; NULL: none */
     const char *records_path; /* NULL: the .jsonl beside the envelope */
     const char *private_path; /* NULL: the .private.jsonl beside it if there is one */
-    bool untrusted; /* only with trust NULL: everything but who signed is checked, and the
-                       checkpoint is left aside */
+    bool untrusted;           /* only with trust NULL: everything but who signed is checked, and the
+                                 checkpoint is left aside */
 } plumb_manifest_options;
 
 PLUMB_API void plumb_manifest_options_default(plumb_manifest_options *options);
@@ -30,25 +30,25 @@ PLUMB_API void plumb_manifest_options_default(plumb_manifest_options *options);
  * Messages name the failed check with the line or offset. options may be NULL. */
 PLUMB_API plumb_status plumb_manifest_open(const char *path, const plumb_trust *trust,
                                            const plumb_manifest_options *options,
-                                           plumb_manifest **manifest, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                                           plumb_manifest **manifest,
+                                           plumb_error *err) PLUMB_MUST_CHECK;
 PLUMB_API void plumb_manifest_free(plumb_manifest *manifest);
 
 typedef struct plumb_manifest_info {
     uint32_t size, version;
-    const char *vendor, *dataset;   /* borrowed from the manifest */
+    const char *vendor, *dataset; /* borrowed from the manifest */
     uint64_t manifest_version;
     uint64_t records;
-    int64_t issued_s, expires_s;    /* 0: never */
+    int64_t issued_s, expires_s; /* 0: never */
     bool expired;
-    const char *root_hex;           /* RFC 6962 root of the record lines */
-    const char *statement_digest;   /* BLAKE2b-256 of the signed payload, hex */
-    const char *envelope_digest;    /* of the whole envelope file */
-    const char *records_digest;     /* BLAKE2b-256 of the records file */
-    uint64_t table_bytes;           /* memory of the column table */
-    const char *audience;           /* of the signed statement; NULL: none */
-    uint32_t n_signers;             /* keys that count; 0 when opened untrusted */
-    bool checkpoint;                /* there was one, and it holds */
+    const char *root_hex;         /* RFC 6962 root of the record lines */
+    const char *statement_digest; /* BLAKE2b-256 of the signed payload, hex */
+    const char *envelope_digest;  /* of the whole envelope file */
+    const char *records_digest;   /* BLAKE2b-256 of the records file */
+    uint64_t table_bytes;         /* memory of the column table */
+    const char *audience;         /* of the signed statement; NULL: none */
+    uint32_t n_signers;           /* keys that count; 0 when opened untrusted */
+    bool checkpoint;              /* there was one, and it holds */
 } plumb_manifest_info;
 PLUMB_API void plumb_manifest_describe(const plumb_manifest *m, plumb_manifest_info *info);
 
@@ -73,9 +73,9 @@ typedef struct plumb_record {
         *parent, *licence, *marking, *profile; /* profile: resolved depth profile, canonical text */
     const char *const *annotators;
     uint32_t n_annotators;
-    uint32_t n_segments; /* 0: the record is not divided */
-    double quality;  /* NaN: not stated */
-    double weight;   /* 1 unless stated */
+    uint32_t n_segments;                      /* 0: the record is not divided */
+    double quality;                           /* NaN: not stated */
+    double weight;                            /* 1 unless stated */
     double step_budget_nats, run_budget_nats; /* NaN: not stated anywhere in the manifest */
     bool has_digest;
     uint8_t sha256[32];
@@ -87,8 +87,8 @@ PLUMB_API plumb_status plumb_manifest_record(const plumb_manifest *m, uint32_t n
                                              plumb_record *out, plumb_error *err) PLUMB_MUST_CHECK;
 /* The exact line of the record, without its LF. Borrowed. */
 PLUMB_API const char *plumb_manifest_line(const plumb_manifest *m, uint32_t number, size_t *n);
-/* Mask of a record's profile at a depth for a layer of this name, before max_mask; segment -1 for the
- * whole record. */
+/* Mask of a record's profile at a depth for a layer of this name, before max_mask; segment -1 for
+ * the whole record. */
 PLUMB_API double plumb_manifest_mask(const plumb_manifest *m, uint32_t number, int32_t segment,
                                      double depth, const char *layer);
 
@@ -116,8 +116,8 @@ typedef struct plumb_explanation {
     const char *depth_from, *step_budget_from, *run_budget_from, *weight_from;
 } plumb_explanation;
 PLUMB_API plumb_status plumb_manifest_explain(const plumb_manifest *m, uint32_t number,
-                                              plumb_explanation *out, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                                              plumb_explanation *out,
+                                              plumb_error *err) PLUMB_MUST_CHECK;
 
 /* ---- signing --------------------------------------------------------------------------------- */
 
@@ -135,8 +135,8 @@ PLUMB_API void plumb_sign_options_default(plumb_sign_options *options);
  * NAME.checkpoint beside NAME.jsonl. An existing envelope gets this signature added when the
  * statement is the same, else it is replaced only if the version rises. */
 PLUMB_API plumb_status plumb_manifest_sign(const char *records_path, const plumb_secret_key *key,
-                                           const plumb_sign_options *options, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                                           const plumb_sign_options *options,
+                                           plumb_error *err) PLUMB_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,5 @@
-/* The trust store: whose signatures count, for which role, from when to when. The store given by the
- * user is the anchor, never one found inside a bundle. Format: docs/formats/trust.md. */
+/* The trust store: whose signatures count, for which role, from when to when. The store given by
+ * the user is the anchor, never one found inside a bundle. Format: docs/formats/trust.md. */
 #ifndef PLUMB_TRUST_H
 #define PLUMB_TRUST_H
 
@@ -25,9 +25,9 @@ typedef enum plumb_role {
 PLUMB_API const char *plumb_role_name(plumb_role role); /* "quality-attestation"; static */
 PLUMB_API bool plumb_role_parse(const char *name, plumb_role *role);
 
-/* Reads and checks the store: root signatures at their threshold, form, expiry is NOT judged here. */
-PLUMB_API plumb_status plumb_trust_open(const char *path, plumb_trust **trust, plumb_error *err)
-    PLUMB_MUST_CHECK;
+/* Reads and checks the store: form, root signatures at their threshold. Expiry is not judged. */
+PLUMB_API plumb_status plumb_trust_open(const char *path, plumb_trust **trust,
+                                        plumb_error *err) PLUMB_MUST_CHECK;
 PLUMB_API plumb_status plumb_trust_parse(const char *what, const void *data, size_t n,
                                          plumb_trust **trust, plumb_error *err) PLUMB_MUST_CHECK;
 PLUMB_API void plumb_trust_free(plumb_trust *trust);
@@ -41,7 +41,7 @@ typedef struct plumb_trust_key {
     const char *vendor; /* borrowed from the store */
     const char *name;
     plumb_public_key key;
-    uint32_t roles;     /* bit 1 << plumb_role */
+    uint32_t roles;                              /* bit 1 << plumb_role */
     int64_t valid_from, valid_until, revoked_at; /* seconds since 1970; 0: open / not revoked */
     const char *revoked_reason;                  /* NULL, "retired" or "compromised" */
 } plumb_trust_key;
@@ -52,13 +52,13 @@ PLUMB_API const plumb_trust_key *plumb_trust_key_at(const plumb_trust *trust, si
  * reason: trust (unknown, wrong role), expired (not yet, no longer, revoked). */
 PLUMB_API plumb_status plumb_trust_check(const plumb_trust *trust, const plumb_public_key *key,
                                          const char *vendor, plumb_role role, int64_t at_s,
-                                         const plumb_trust_key **found, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                                         const plumb_trust_key **found,
+                                         plumb_error *err) PLUMB_MUST_CHECK;
 /* How many distinct keys of the vendor must sign in this role (1 unless the store says more). */
 PLUMB_API uint32_t plumb_trust_threshold(const plumb_trust *trust, const char *vendor,
                                          plumb_role role);
 
-/* Writing: `init` makes version 1 under one root key; `add` makes version + 1. Both sign with root. */
+/* `init` makes version 1 under one root key, `add` version + 1; both sign with the root key. */
 PLUMB_API plumb_status plumb_trust_init(const char *path, const plumb_secret_key *root,
                                         int64_t expires_s, plumb_error *err) PLUMB_MUST_CHECK;
 typedef struct plumb_trust_addition {
@@ -71,11 +71,11 @@ typedef struct plumb_trust_addition {
 } plumb_trust_addition;
 PLUMB_API void plumb_trust_addition_default(plumb_trust_addition *addition);
 PLUMB_API plumb_status plumb_trust_add(const char *path, const plumb_secret_key *root,
-                                       const plumb_trust_addition *addition, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                                       const plumb_trust_addition *addition,
+                                       plumb_error *err) PLUMB_MUST_CHECK;
 /* The store as JSON text for `plumb trust show --json`; free with plumb_text_free. */
-PLUMB_API plumb_status plumb_trust_json(const plumb_trust *trust, char **text, plumb_error *err)
-    PLUMB_MUST_CHECK;
+PLUMB_API plumb_status plumb_trust_json(const plumb_trust *trust, char **text,
+                                        plumb_error *err) PLUMB_MUST_CHECK;
 PLUMB_API void plumb_text_free(char *text);
 
 #ifdef __cplusplus

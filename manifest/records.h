@@ -1,5 +1,6 @@
-/* The record table: columns over the lines of a records file, found by id. Lean: about a hundred bytes a
- * record besides its distinct strings; terms and annotator lists that repeat are kept once. */
+/* The record table: columns over the lines of a records file, found by id. Lean: about a hundred
+ * bytes a record besides its distinct strings; terms and annotator lists that repeat are kept once.
+ */
 #ifndef PLUMB_MANIFEST_RECORDS_H
 #define PLUMB_MANIFEST_RECORDS_H
 
@@ -44,7 +45,7 @@ typedef struct plumb__table {
     uint32_t *segment_start; /* n + 1, into segments */
     plumb_segment *segments;
     size_t segments_capacity;
-    const char **annotators;  /* of all distinct sets, one behind the other */
+    const char **annotators;   /* of all distinct sets, one behind the other */
     uint32_t *annotator_start; /* sets + 1 */
 } plumb__table;
 
@@ -53,8 +54,8 @@ plumb_status plumb__lines_check(const char *what, const char *data, size_t n, ui
                                 plumb_error *err) PLUMB_MUST_CHECK;
 /* Reads lines of a file that plumb__lines_check passed. Messages name the line, from 1. */
 plumb_status plumb__table_read(const char *what, const char *data, size_t n, uint64_t lines,
-                               plumb__taxonomy *taxonomy, plumb__table *out, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                               plumb__taxonomy *taxonomy, plumb__table *out,
+                               plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__table_free(plumb__table *table);
 uint64_t plumb__table_memory(const plumb__table *table);
 plumb__class plumb__table_class(const plumb__table *table, uint32_t number);

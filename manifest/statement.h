@@ -27,7 +27,7 @@ typedef struct plumb__statement {
     uint64_t version;
     int64_t issued_s, expires_s;
     plumb__records_identity records;
-    const json_t *taxonomy; /* NULL: none */
+    const json_t *taxonomy;      /* NULL: none */
     uint64_t supersedes_version; /* 0: nothing */
     plumb__hash supersedes_root;
 } plumb__statement;

@@ -1,5 +1,5 @@
-/* What a manifest's taxonomy says: named depth profiles, the terms of rubrics, defaults; and the pool of
- * all distinct profiles of the manifest. */
+/* What a manifest's taxonomy says: named depth profiles, the terms of rubrics, defaults; and the
+ * pool of all distinct profiles of the manifest. */
 #ifndef PLUMB_MANIFEST_TAXONOMY_H
 #define PLUMB_MANIFEST_TAXONOMY_H
 
@@ -38,11 +38,11 @@ plumb_status plumb__terms_read(const char *what, const json_t *obj, plumb__taxon
                                plumb__terms *out, plumb_error *err) PLUMB_MUST_CHECK;
 /* A depth: a known name or a profile object. */
 plumb_status plumb__depth_read(const char *what, const json_t *value, plumb__taxonomy *taxonomy,
-                               uint32_t *profile, uint32_t *name, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                               uint32_t *profile, uint32_t *name,
+                               plumb_error *err) PLUMB_MUST_CHECK;
 /* The terms of a rubric, or NULL; an unknown rubric is an error once the taxonomy lists any. */
 plumb_status plumb__rubric_find(const char *what, const plumb__taxonomy *taxonomy,
-                                const char *rubric, const plumb__terms **out, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                                const char *rubric, const plumb__terms **out,
+                                plumb_error *err) PLUMB_MUST_CHECK;
 
 #endif

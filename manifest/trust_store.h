@@ -36,7 +36,7 @@ struct plumb_trust {
 };
 
 /* Fills a zeroed trust from its document (borrowed by it from then on). */
-plumb_status plumb__trust_read_document(const char *what, plumb_trust *trust, plumb_error *err)
-    PLUMB_MUST_CHECK;
+plumb_status plumb__trust_read_document(const char *what, plumb_trust *trust,
+                                        plumb_error *err) PLUMB_MUST_CHECK;
 
 #endif
