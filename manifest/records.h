@@ -1,5 +1,5 @@
 /* The record table: columns over the lines of a records file, found by id. Lean: about a hundred
- * bytes a record besides its distinct strings; terms and annotator lists that repeat are kept once.
+ * bytes a record besides its distinct strings; repeated terms and annotator lists are kept once.
  */
 #ifndef PLUMB_MANIFEST_RECORDS_H
 #define PLUMB_MANIFEST_RECORDS_H
