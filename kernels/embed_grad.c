@@ -96,14 +96,6 @@ static void prepare_unit(void *ctx, size_t u)
     if (bits >= 0x7f800000u || (double)most * n > 0x1p60) job->runs[u] = 0;
 }
 
-static double sum_of_squares(const float *v, size_t n)
-{
-    double sum = 0;
-    for (size_t c = 0; c < n; c++)
-        sum += (double)v[c] * (double)v[c];
-    return sum;
-}
-
 /* One unit's columns [block): a run of equal tokens is one row of its gradient. */
 static double unit_block(const embed_job *job, size_t u, size_t block)
 {
@@ -120,11 +112,9 @@ static double unit_block(const embed_job *job, size_t u, size_t block)
         while (to < job->counted[u] && tokens[order[to]] == token)
             to++;
         job->simd->column_sums(y, args->ldy, NULL, 0, order + from, to - from, n, sum);
-        if (args->norm2 != NULL) squares += sum_of_squares(sum, n);
+        if (args->norm2 != NULL) squares += job->simd->squares(sum, n);
         if (slot->withhold) continue;
-        float *dw = args->dw + (uint64_t)token * args->ldw + at;
-        for (size_t c = 0; c < n; c++)
-            dw[c] += slot->weight * sum[c];
+        job->simd->add_scaled(args->dw + (uint64_t)token * args->ldw + at, sum, n, slot->weight);
     }
     return squares;
 }

@@ -51,6 +51,8 @@ typedef struct plumb__simd {
      * times xhat elementwise when xhat is not NULL. out[PLUMB__COLUMNS]. */
     void (*column_sums)(const float *y, size_t ldy, const float *xhat, size_t ldx,
                         const uint32_t *order, size_t rows, size_t n, float *out);
+    double (*squares)(const float *v, size_t n);
+    void (*add_scaled)(float *to, const float *v, size_t n, float weight);
     void (*softmax_row)(const float *logits, size_t n, float *e, plumb__softmax_row *out);
     void (*scale_row)(float *v, size_t n, float factor);
 } plumb__simd;

@@ -34,14 +34,6 @@ static float *sums_of(const vector_job *job, size_t u, size_t which, size_t bloc
     return job->sums + ((u * 2 + which) * job->blocks + block) * PLUMB__COLUMNS;
 }
 
-static double sum_of_squares(const float *v, size_t n)
-{
-    double sum = 0;
-    for (size_t c = 0; c < n; c++)
-        sum += (double)v[c] * (double)v[c];
-    return sum;
-}
-
 size_t plumb__vector_workspace(uint64_t width, size_t max_slots, uint64_t max_rows)
 {
     (void)max_rows;
@@ -64,12 +56,12 @@ static void sum_block(void *ctx, size_t block)
             float *gain = sums_of(job, u, 0, block);
             job->simd->column_sums(y, args->ldy, args->xhat + slot->first_row * args->ldx + at,
                                    args->ldx, NULL, slot->rows, n, gain);
-            squares += sum_of_squares(gain, n);
+            squares += job->simd->squares(gain, n);
         }
         if (args->dbias != NULL) {
             float *bias = sums_of(job, u, 1, block);
             job->simd->column_sums(y, args->ldy, NULL, 0, NULL, slot->rows, n, bias);
-            squares += sum_of_squares(bias, n);
+            squares += job->simd->squares(bias, n);
         }
         job->squares[u * job->blocks + block] = squares;
     }
@@ -83,11 +75,10 @@ static void add_block(void *ctx, size_t block)
     for (size_t u = 0; u < args->n_slots; u++) {
         const plumb__slot *slot = &args->slots[u];
         if (!job->runs[u] || slot->withhold) continue;
-        const float *gain = sums_of(job, u, 0, block), *bias = sums_of(job, u, 1, block);
-        for (size_t c = 0; args->dgain != NULL && c < n; c++)
-            args->dgain[at + c] += slot->weight * gain[c];
-        for (size_t c = 0; args->dbias != NULL && c < n; c++)
-            args->dbias[at + c] += slot->weight * bias[c];
+        if (args->dgain != NULL)
+            job->simd->add_scaled(args->dgain + at, sums_of(job, u, 0, block), n, slot->weight);
+        if (args->dbias != NULL)
+            job->simd->add_scaled(args->dbias + at, sums_of(job, u, 1, block), n, slot->weight);
     }
 }
 

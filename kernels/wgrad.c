@@ -407,7 +407,8 @@ void plumb__wgrad(const plumb__wgrad_args *args, void *workspace)
     size_t threads = runners_for(&job.shape, plumb_threads_count());
     if (args->workspace_bytes != 0) {
         const size_t room = args->workspace_bytes - job.shape.scratch_at;
-        threads = least(threads, room / job.shape.scratch_bytes);
+        const size_t fit = room / job.shape.scratch_bytes;
+        threads = least(threads, fit > 0 ? fit : 1);
     }
     choose_units(&job);
     choose_blocks(&job, threads);

@@ -3,7 +3,7 @@
  * Launch contract of every kernel here: `_workspace_size` first, then run with that much
  * caller-owned workspace (64-byte aligned); no hidden allocation; deterministic for given shapes
  * and slots, whatever the number of threads. max_rows: rows of the micro-batch. Reference
- * implementations in float64: kernels/reference.h. */
+ * implementations in float64: kernels/reference.h. Sizes (in, out, width, vocabulary) are >= 1. */
 #ifndef PLUMB_KERNELS_WGRAD_H
 #define PLUMB_KERNELS_WGRAD_H
 
