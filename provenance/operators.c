@@ -38,8 +38,7 @@ static plumb_status check_signer(const char *what, const plumb__dsse *envelope,
                                  const plumb_trust *trust, int64_t at_s,
                                  char keyid[PLUMB_KEYID_TEXT_BYTES], plumb_error *err)
 {
-    plumb_status status =
-        plumb__fail(err, PLUMB_ERR_TRUST, "%s: no key of the trust store has signed it", what);
+    plumb_status status = PLUMB_OK;
     for (size_t i = 0; i < plumb_trust_key_count(trust); i++) {
         const plumb_trust_key *key = plumb_trust_key_at(trust, i), *found = NULL;
         if (!signed_by(envelope, &key->key)) continue;
@@ -59,6 +58,9 @@ static plumb_status check_signer(const char *what, const plumb__dsse *envelope,
                              "%s: signed by %u operator keys of %s, the trust store wants %u", what,
                              signers, key->vendor, needed);
     }
+    if (status == PLUMB_OK)
+        return plumb__fail(err, PLUMB_ERR_TRUST, "%s: no key of the trust store has signed it",
+                           what);
     return status;
 }
 

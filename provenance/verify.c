@@ -124,7 +124,8 @@ plumb_status plumb_bundle_verify(const char *dir, const plumb_verify_options *op
         if (!moved) break;
     }
     report->holds = status == PLUMB_OK;
+    if (status == PLUMB_OK) return PLUMB_OK;
     snprintf(report->first_problem, sizeof report->first_problem, "%s", own.message);
-    if (status != PLUMB_OK && err != NULL) *err = own;
+    if (err != NULL) *err = own;
     return status;
 }
