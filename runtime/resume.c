@@ -1,0 +1,60 @@
+/* Resuming: run.json is compared before anything is touched; then the journal is recovered, the
+ * last checkpoint loaded, and steps beyond it are superseded. */
+#include "runtime/run.h"
+
+void plumb_resume_info_default(plumb_resume_info *info)
+{
+    *info = (plumb_resume_info){.size = sizeof *info, .version = PLUMB_STRUCT_VERSION};
+}
+
+static plumb_status reopen(plumb_run *run, plumb__bundle_state *state, plumb_error *err)
+{
+    plumb__bytes run_json = {0};
+    plumb_secret_key *key = NULL;
+    plumb__bundle_start start;
+    plumb_status status;
+    PLUMB_TRY_CLEAN(plumb__runjson_match(run, &run_json, err));
+    PLUMB_TRY_CLEAN(plumb_key_ephemeral(&key, err));
+    plumb__bundle_start_fill(run, &start);
+    start.run_json = run_json.data;
+    start.run_json_bytes = run_json.size;
+    start.run_key = key;
+    status = plumb__bundle_reopen(&start, &run->bundle, state, err);
+cleanup:
+    plumb__bytes_free(&run_json);
+    return status;
+}
+
+static plumb_status restore(plumb_run *run, const plumb__bundle_state *state,
+                            const plumb_named_tensor *tensors, size_t n, plumb_error *err)
+{
+    if (state->checkpoint_step == UINT64_MAX)
+        return plumb__fail(err, PLUMB_ERR_NOT_FOUND,
+                           "%s has no checkpoint to resume from: start a new run", run->out_dir);
+    PLUMB_TRY(plumb__checkpoint_load(run, state, tensors, n, err));
+    run->last_step = run->checkpoint_step = state->checkpoint_step;
+    run->attempt = state->attempt + 1;
+    return plumb__bundle_rewind(run->bundle, state->steps_acknowledged, state->checkpoint_step,
+                                &state->checkpoint_digest, run->attempt, err);
+}
+
+plumb_status plumb_run_resume(plumb_run *run, const plumb_named_tensor *tensors, size_t n,
+                              plumb_resume_info *info, plumb_error *err)
+{
+    plumb__bundle_state state = {0};
+    PLUMB_TRY(plumb__run_expect(run, "plumb_run_resume", PLUMB__CREATED, err));
+    if (info && (info->size || info->version))
+        PLUMB_TRY(
+            plumb__struct_check("plumb_resume_info", info->size, info->version, sizeof *info, err));
+    PLUMB_TRY(plumb__run_fail(run, plumb__run_prepare(run, err), err));
+    PLUMB_TRY(plumb__run_fail(run, reopen(run, &state, err), err));
+    PLUMB_TRY(plumb__run_fail(run, restore(run, &state, tensors, n, err), err));
+    plumb__run_started(run);
+    if (!info) return PLUMB_OK;
+    plumb_resume_info_default(info);
+    info->step = state.checkpoint_step;
+    info->steps_acknowledged = state.steps_acknowledged;
+    info->attempt = run->attempt;
+    info->closed = state.closed;
+    return PLUMB_OK;
+}
