@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "provenance/certificate.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -110,8 +111,11 @@ static plumb_status clear_leftover(const char *temporary, plumb_error *err)
 static plumb_status lock_directory(plumb__writer *w, const char *temporary, plumb_error *err)
 {
     char path[PLUMB__PATH_BYTES];
-    PLUMB_TRY(create_in(temporary, "lock", "", 0, err));
     PLUMB_TRY(plumb__path_join(path, temporary, "lock", err));
+    /* In one call: a creation killed here leaves an empty directory or one with a lock, nothing between. */
+    const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0) return plumb__fail_errno(err, "cannot create %s", path);
+    (void)close(fd);
     PLUMB_TRY(plumb__file_lock(path, &w->lock_fd, err)); /* J12 */
     static const char *const folders[] = {"evidence", "journal", "segments", "checkpoints"};
     for (size_t i = 0; i < 4; i++) {

@@ -176,6 +176,7 @@ static void note_end(scan *s, size_t i, uint64_t at, uint64_t global, bool keep)
     s->tail->cut_at = at;
     s->tail->cut_bytes = s->files[i].size - at;
     s->tail->offset = global;
+    s->tail->later_files = 0; /* noted anew at the end of each file */
     s->summary->torn_bytes = s->tail->cut_bytes;
     for (size_t k = i + 1; k < s->n_files; k++) {
         s->summary->torn_bytes += s->files[k].size;
