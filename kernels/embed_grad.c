@@ -84,7 +84,8 @@ static void prepare_unit(void *ctx, size_t u)
         if (!known_token(args, slot->first_row + r)) continue;
         order[n++] = r;
         if (args->norm2 == NULL) continue;
-        bits = job->simd->max_bits(args->y + (slot->first_row + r) * args->ldy, args->width, bits);
+        bits = job->simd->max_bits(args->y + (slot->first_row + r) * args->ldy, args->ldy, 1,
+                                   args->width, bits);
     }
     for (unsigned shift = 0; shift < 32 && (args->vocabulary - 1) >> shift != 0; shift += 8) {
         radix_pass(args->tokens + slot->first_row, shift, order, spare, n);

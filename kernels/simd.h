@@ -45,8 +45,8 @@ typedef struct plumb__simd {
     /* k rows of n <= nr columns into one panel. */
     void (*pack_b)(const float *x, size_t ldx, size_t k, size_t n, float *b);
     void (*tile)(const plumb__tile *t);
-    /* The largest bit pattern of |v|: NaN > Inf > every finite value. */
-    uint32_t (*max_bits)(const float *v, size_t n, uint32_t so_far);
+    /* The largest bit pattern of |v| over rows of n: NaN > Inf > every finite value. */
+    uint32_t (*max_bits)(const float *v, size_t ld, size_t rows, size_t n, uint32_t so_far);
     /* Sums of n <= PLUMB__COLUMNS columns over rows [order[0], …) or consecutive rows (order NULL);
      * times xhat elementwise when xhat is not NULL. out[PLUMB__COLUMNS]. */
     void (*column_sums)(const float *y, size_t ldy, const float *xhat, size_t ldx,

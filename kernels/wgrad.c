@@ -137,13 +137,11 @@ static void scan_part(void *ctx, size_t task)
     if (!job->runs[u]) return;
     const uint64_t from = slot->rows * part / job->shape.scan_parts;
     const uint64_t to = slot->rows * (part + 1) / job->shape.scan_parts;
-    uint32_t x_bits = 0, y_bits = 0;
-    for (uint64_t r = slot->first_row + from; r < slot->first_row + to; r++) {
-        x_bits = job->simd->max_bits(args->x + r * args->ldx, args->in, x_bits);
-        y_bits = job->simd->max_bits(args->y + r * args->ldy, args->out, y_bits);
-    }
-    job->bits[2 * task] = x_bits;
-    job->bits[2 * task + 1] = y_bits;
+    const uint64_t r = slot->first_row + from;
+    const size_t rows = (size_t)(to - from);
+    uint32_t *bits = job->bits + 2 * task;
+    bits[0] = job->simd->max_bits(args->x + r * args->ldx, args->ldx, rows, args->in, 0);
+    bits[1] = job->simd->max_bits(args->y + r * args->ldy, args->ldy, rows, args->out, 0);
 }
 
 static double magnitude(const uint32_t *bits, size_t n)
