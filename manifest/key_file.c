@@ -208,7 +208,8 @@ plumb_status plumb__key_create(const char *name, const void *passphrase, size_t 
     PLUMB_TRY_CLEAN(plumb_public_key_pem(&public_key, pem, sizeof pem, err));
     PLUMB_TRY_CLEAN(seal_key(key, passphrase, n, passes, memory_bytes, &text, err));
     PLUMB_TRY_CLEAN(plumb__file_create(key_path, text.data, text.size, 0600, err));
-    PLUMB_TRY_CLEAN(plumb__file_create(pub_path, pem, strlen(pem), 0644, err));
+    status = plumb__file_create(pub_path, pem, strlen(pem), 0644, err);
+    if (status != PLUMB_OK) (void)unlink(key_path); /* both or none */
 cleanup:
     plumb__bytes_free(&text);
     plumb_key_free(key);

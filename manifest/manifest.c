@@ -196,6 +196,21 @@ static plumb_status check_checkpoint(const char *envelope_path, plumb_manifest *
                        origin);
 }
 
+static plumb_status read_table(const char *envelope_path, const char *records_path,
+                               const char *private_path, plumb_manifest *m, plumb_error *err)
+{
+    char beside[PLUMB__PATH_BYTES];
+    plumb__private *private_file = NULL;
+    PLUMB_TRY(plumb__manifest_path(envelope_path, ".private.jsonl", beside, err));
+    PLUMB_TRY(plumb__private_open(private_path != NULL ? private_path : beside,
+                                  private_path != NULL, &private_file, err));
+    const plumb_status status =
+        plumb__table_read(records_path, m->records, m->records_bytes, m->statement.records.count,
+                          private_file, &m->taxonomy, &m->table, err);
+    plumb__private_free(private_file);
+    return status;
+}
+
 static plumb_status open_records(const char *path, const plumb_manifest_options *options,
                                  plumb_manifest *m, plumb_error *err)
 {
@@ -207,8 +222,7 @@ static plumb_status open_records(const char *path, const plumb_manifest_options 
     /* Untrusted there is no key to check a checkpoint with. */
     if (!options->untrusted) PLUMB_TRY(check_checkpoint(path, m, err));
     PLUMB_TRY(plumb__taxonomy_read("taxonomy", m->statement.taxonomy, &m->taxonomy, err));
-    return plumb__table_read(where, m->records, m->records_bytes, m->statement.records.count,
-                             &m->taxonomy, &m->table, err);
+    return read_table(path, where, options->private_path, m, err);
 }
 
 static plumb_status open_all(const char *path, const plumb_trust *trust,

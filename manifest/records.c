@@ -313,7 +313,8 @@ static plumb_status list_annotators(plumb__table *t, plumb_error *err)
 }
 
 static plumb_status read_lines(const char *what, const char *data, size_t n,
-                               plumb__taxonomy *taxonomy, plumb__table *t, plumb_error *err)
+                               plumb__private *private_file, plumb__taxonomy *taxonomy,
+                               plumb__table *t, plumb_error *err)
 {
     char place[PLACE_BYTES];
     for (size_t at = 0; at < n;) {
@@ -323,7 +324,8 @@ static plumb_status read_lines(const char *what, const char *data, size_t n,
         snprintf(place, sizeof place, "%.1024s: line %" PRIu64, what, line);
         t->line_start[t->n] = at;
         PLUMB_TRY(plumb__json_parse(place, data + at, length, &obj, err));
-        const plumb_status status = add_record(what, line, place, obj, taxonomy, t, err);
+        plumb_status status = plumb__private_merge(private_file, obj, err);
+        if (status == PLUMB_OK) status = add_record(what, line, place, obj, taxonomy, t, err);
         json_decref(obj);
         if (status != PLUMB_OK) return status;
         at += length + 1;
@@ -333,10 +335,12 @@ static plumb_status read_lines(const char *what, const char *data, size_t n,
 }
 
 plumb_status plumb__table_read(const char *what, const char *data, size_t n, uint64_t lines,
-                               plumb__taxonomy *taxonomy, plumb__table *out, plumb_error *err)
+                               plumb__private *private_file, plumb__taxonomy *taxonomy,
+                               plumb__table *out, plumb_error *err)
 {
     plumb_status status = table_init(out, (size_t)lines, err);
-    if (status == PLUMB_OK) status = read_lines(what, data, n, taxonomy, out, err);
+    if (status == PLUMB_OK) status = read_lines(what, data, n, private_file, taxonomy, out, err);
+    if (status == PLUMB_OK) status = plumb__private_check_used(private_file, err);
     if (status == PLUMB_OK) status = list_annotators(out, err);
     if (status != PLUMB_OK) plumb__table_free(out);
     return status;

@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "manifest/plumb_manifest.h"
+#include "manifest/private.h"
 #include "manifest/taxonomy.h"
 
 #define PLUMB__RECORD_LINE_CAP ((size_t)16 << 20)
@@ -52,10 +53,11 @@ typedef struct plumb__table {
 /* Checks the form of the file (LF, no CR, BOM or blank line) and counts its lines. */
 plumb_status plumb__lines_check(const char *what, const char *data, size_t n, uint64_t *lines,
                                 plumb_error *err) PLUMB_MUST_CHECK;
-/* Reads lines of a file that plumb__lines_check passed. Messages name the line, from 1. */
+/* Reads lines of a file that plumb__lines_check passed, with the private ones where there are any
+ * (NULL: none). Messages name the line, from 1. */
 plumb_status plumb__table_read(const char *what, const char *data, size_t n, uint64_t lines,
-                               plumb__taxonomy *taxonomy, plumb__table *out,
-                               plumb_error *err) PLUMB_MUST_CHECK;
+                               plumb__private *private_file, plumb__taxonomy *taxonomy,
+                               plumb__table *out, plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__table_free(plumb__table *table);
 uint64_t plumb__table_memory(const plumb__table *table);
 plumb__class plumb__table_class(const plumb__table *table, uint32_t number);

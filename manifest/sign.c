@@ -21,6 +21,7 @@ void plumb_sign_options_default(plumb_sign_options *options)
 
 typedef struct signing {
     char envelope_path[PLUMB__PATH_BYTES], checkpoint_path[PLUMB__PATH_BYTES];
+    char private_path[PLUMB__PATH_BYTES];
     plumb__bytes records, old_text, payload;
     json_t *taxonomy;
     plumb__statement statement, old; /* old.root NULL: there was no envelope */
@@ -48,10 +49,12 @@ static plumb_status make_paths(const char *records_path, signing *s, plumb_error
     if (n + 16 > PLUMB__PATH_BYTES) {
         return plumb__fail(err, PLUMB_ERR_LIMIT, "%s: the path is too long", records_path);
     }
-    memcpy(s->envelope_path, records_path, n - 6);
-    strcpy(s->envelope_path + n - 6, ".plumb.json");
-    memcpy(s->checkpoint_path, records_path, n - 6);
-    strcpy(s->checkpoint_path + n - 6, ".checkpoint");
+    char stem[PLUMB__PATH_BYTES];
+    memcpy(stem, records_path, n - 6);
+    stem[n - 6] = '\0';
+    stpcpy(stpcpy(s->envelope_path, stem), ".plumb.json");
+    stpcpy(stpcpy(s->checkpoint_path, stem), ".checkpoint");
+    stpcpy(stpcpy(s->private_path, stem), ".private.jsonl");
     return PLUMB_OK;
 }
 
@@ -92,8 +95,13 @@ static plumb_status check_records(const char *path, const char *taxonomy_path, s
     const char *data = (const char *)s->records.data;
     PLUMB_TRY(plumb__lines_check(path, data, s->records.size, &lines, err));
     PLUMB_TRY(plumb__taxonomy_read(taxonomy_path, s->taxonomy, &taxonomy, err));
-    const plumb_status status =
-        plumb__table_read(path, data, s->records.size, lines, &taxonomy, &table, err);
+    plumb__private *private_file = NULL;
+    plumb_status status = plumb__private_open(s->private_path, false, &private_file, err);
+    if (status == PLUMB_OK) {
+        status = plumb__table_read(path, data, s->records.size, lines, private_file, &taxonomy,
+                                   &table, err);
+    }
+    plumb__private_free(private_file);
     if (status == PLUMB_OK) {
         plumb__table_free(&table);
         plumb__records_identify(data, s->records.size, lines, &s->statement.records);

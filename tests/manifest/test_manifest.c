@@ -4,6 +4,7 @@
  * signed again, by others, with other content. */
 #include "manifest_fixture.h"
 
+#include "base/alloc.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "manifest/files.h"
@@ -352,6 +353,122 @@ static void records_elsewhere(void **state)
     plumb_trust_free(trust);
 }
 
+/* The private line of a record and the digest that its public line carries. */
+static void private_line(const char *line, char hex[PLUMB__HASH_HEX_BYTES])
+{
+    static const uint8_t salt[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    plumb__hasher h;
+    plumb__hash_init(&h, PLUMB__SHA256);
+    plumb__hash_update(&h, salt, sizeof salt);
+    plumb__hash_update(&h, line, strlen(line));
+    const plumb__hash digest = plumb__hash_final(&h);
+    plumb__hash_hex(&digest, hex);
+}
+
+#define PRIVATE_LINE                                                                               \
+    "{\"id\":\"s\",\"salt\":\"000102030405060708090a0b0c0d0e0f\",\"text\":\"whispered\","          \
+    "\"content\":{\"sha256\":\"" DIGEST "\",\"bytes\":9},\"annotators\":[\"ann\"]}"
+
+static plumb_status reopen(const fixture *f, plumb_manifest **m, plumb_error *err)
+{
+    plumb_trust *trust = open_trust(f, "trust.json");
+    const plumb_status status =
+        plumb_manifest_open(fixture_path(f, "records.plumb.json"), trust, NULL, m, err);
+    plumb_trust_free(trust);
+    return status;
+}
+
+/* With its line a private record has its content; without it everything else still verifies; a
+ * changed, foreign or doubly stated line is refused. */
+static void private_records(void **state)
+{
+    const fixture *f = *state;
+    char hex[PLUMB__HASH_HEX_BYTES], text[400], message[700];
+    plumb_manifest *m = NULL;
+    char path[512];
+    snprintf(path, sizeof path, "%s", fixture_path(f, "records.private.jsonl"));
+    private_line(PRIVATE_LINE, hex);
+    snprintf(text, sizeof text,
+             "{\"id\":\"o\",\"private\":\"" DIGEST
+             "\"}\n{\"id\":\"s\",\"private\":\"%s\",\"weight\":2}\n",
+             hex);
+    write_text(path, PRIVATE_LINE "\n");
+    sign_records(f, text, NULL);
+    assert_works(reopen(f, &m, err));
+    assert_string_equal(record(m, "s").text, "whispered");
+    assert_string_equal(record(m, "s").annotators[0], "ann");
+    assert_int_equal(record(m, "s").content_bytes, 9);
+    assert_true(record(m, "s").weight == 2);
+    assert_false(record(m, "o").has_digest);
+    plumb_manifest_free(m);
+
+    write_text(path, "");
+    assert_works(reopen(f, &m, err));
+    assert_null(record(m, "s").text);
+    assert_false(record(m, "s").has_digest);
+    plumb_manifest_free(m);
+
+    static const struct {
+        const char *line, *message;
+        plumb_status status;
+    } bad[] = {
+        {"{\"id\":\"s\",\"salt\":\"000102030405060708090a0b0c0d0e0f\",\"text\":\"shouted\"}\n",
+         "line 1: is not the line that was signed for record \"s\"", PLUMB_ERR_DIGEST},
+        {"{\"id\":\"s\",\"salt\":\"00\"}\n",
+         "line 1: field \"salt\" must be 32 lower-case hex digits", PLUMB_ERR_FORMAT},
+        {PRIVATE_LINE "\n" PRIVATE_LINE "\n", "line 2: id \"s\" is that of line 1 already",
+         PLUMB_ERR_FORMAT},
+        {"{\"id\":\"s\",\"depth\":\"none\"}\n",
+         "line 1: unknown field \"depth\" (allowed: id, salt, content, text, label, annotators, "
+         "cohort)",
+         PLUMB_ERR_FORMAT},
+        {"{\"id\":\"z\",\"salt\":\"000102030405060708090a0b0c0d0e0f\"}\n",
+         "1 of its 1 lines belong to no record of the manifest", PLUMB_ERR_FORMAT},
+        {PRIVATE_LINE,
+         "line 1, the last, does not end in LF: the file is cut short, or its last line end is "
+         "missing",
+         PLUMB_ERR_TRUNCATED},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_text(path, bad[i].line);
+        snprintf(message, sizeof message, "%s: %s", path, bad[i].message);
+        assert_fails(reopen(f, &m, err), bad[i].status, message);
+    }
+    snprintf(text, sizeof text, "{\"id\":\"s\",\"private\":\"%s\",\"text\":\"aloud\"}\n", hex);
+    write_text(path, "");
+    sign_records(f, text, NULL);
+    write_text(path, PRIVATE_LINE "\n");
+    snprintf(message, sizeof message, "%s: line 1: field \"text\" is in the public record too",
+             path);
+    assert_fails(reopen(f, &m, err), PLUMB_ERR_FORMAT, message);
+    assert_int_equal(unlink(path), 0);
+}
+
+/* Every allocation fails once: an error each time, nothing lost (the address sanitizer watches). */
+static void no_memory(void **state)
+{
+    const fixture *f = *state;
+    plumb_manifest *m = NULL;
+    plumb_manifest_free(open_records(f, records, taxonomy));
+    plumb_trust *trust = open_trust(f, "trust.json");
+    const char *path = fixture_path(f, "records.plumb.json");
+    int failures = 0;
+    for (long nth = 1; m == NULL; nth++) {
+        plumb_error why = {0};
+        plumb__alloc_fail_after(nth);
+        const plumb_status status = plumb_manifest_open(path, trust, NULL, &m, &why);
+        plumb__alloc_fail_after(0);
+        if (status == PLUMB_OK) break;
+        assert_null(m);
+        assert_true(why.message[0] != '\0');
+        failures++;
+        assert_true(failures < 10000);
+    }
+    assert_true(failures > 50);
+    plumb_manifest_free(m);
+    plumb_trust_free(trust);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,7 +476,8 @@ int main(void)
         cmocka_unit_test(explanations),      cmocka_unit_test(description),
         cmocka_unit_test(many_records),      cmocka_unit_test(second_signature),
         cmocka_unit_test(versions_rise),     cmocka_unit_test(untrusted),
-        cmocka_unit_test(records_elsewhere),
+        cmocka_unit_test(records_elsewhere), cmocka_unit_test(private_records),
+        cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
