@@ -21,6 +21,7 @@ typedef struct wgrad_case {
     double *norm2;
     bool *finite;
     size_t rows;
+    bool plain; /* all weights 1, nothing withheld */
 } wgrad_case;
 
 static size_t dw_floats(const wgrad_case *c)
@@ -32,6 +33,7 @@ static void case_make(draws *d, wgrad_case *c, uint64_t in, uint64_t out, size_t
                       uint64_t longest, bool all_ones)
 {
     memset(c, 0, sizeof *c);
+    c->plain = all_ones;
     c->rows = draw_slots(d, c->slots, n, longest, all_ones);
     const uint64_t spare = draw_between(d, 0, 3);
     c->args = (plumb__wgrad_args){.in = in,
@@ -78,18 +80,24 @@ static void case_run_into(wgrad_case *c, float *dw, double *norm2, bool *finite)
     c->args = args;
 }
 
-/* The error of plain GEMMs, one per unit added into dW as the kernel's formula says. */
+static void gemm_add(const wgrad_case *c, uint64_t row, uint64_t rows, float weight, float *dw)
+{
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)c->args.out, (int)c->args.in,
+                (int)rows, weight, c->y + row * c->args.ldy, (int)c->args.ldy,
+                c->x + row * c->args.ldx, (int)c->args.ldx, 1.0f, dw, (int)c->args.ldw);
+}
+
+/* The ungoverned operation's own error. All weights 1: one GEMM over all rows, which is what a
+ * trainer without governance runs; else one per unit with its weight. */
 static double gemm_distance(const wgrad_case *c, const double *reference)
 {
     float *dw = malloc(dw_floats(c) * sizeof(float));
     memcpy(dw, c->dw_before, dw_floats(c) * sizeof(float));
-    for (size_t u = 0; u < c->args.n_slots; u++) {
+    if (c->plain) gemm_add(c, 0, c->rows, 1.0f, dw);
+    for (size_t u = 0; !c->plain && u < c->args.n_slots; u++) {
         const plumb__slot *s = &c->slots[u];
         if (s->rows == 0 || s->weight == 0.0f || s->withhold) continue;
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)c->args.out, (int)c->args.in,
-                    (int)s->rows, s->weight, c->y + s->first_row * c->args.ldy, (int)c->args.ldy,
-                    c->x + s->first_row * c->args.ldx, (int)c->args.ldx, 1.0f, dw,
-                    (int)c->args.ldw);
+        gemm_add(c, s->first_row, s->rows, s->weight, dw);
     }
     const double error = distance(dw, c->args.ldw, reference, c->args.out, c->args.in);
     free(dw);
@@ -358,6 +366,38 @@ static void test_correction(void **state)
     for_each_simd(correction_body);
 }
 
+/* Property 4: a batch in two micro-batches gives the same dW and the same norms; here even to the
+ * bit, because a unit's part is added as a whole. */
+static void split_body(void)
+{
+    draws d = draws_begin("split", 109);
+    wgrad_case c;
+    case_make(&d, &c, 50, 90, 8, 40, false);
+    case_run(&c);
+    float *dw = guarded(dw_floats(&c) * sizeof(float));
+    double norm2[MAX_SLOTS];
+    bool finite[MAX_SLOTS];
+    memcpy(dw, c.dw_before, dw_floats(&c) * sizeof(float));
+    for (size_t half = 0; half < 2; half++) {
+        plumb__wgrad_args args = c.args;
+        args.dw = dw, args.norm2 = norm2 + 4 * half, args.finite = finite + 4 * half;
+        args.slots = c.slots + 4 * half, args.n_slots = 4;
+        void *workspace = guarded(plumb__wgrad_workspace(args.in, args.out, 4, c.rows));
+        plumb__wgrad(&args, workspace);
+        guarded_free(workspace);
+    }
+    assert_same_bits(dw, c.dw, dw_floats(&c) * sizeof(float));
+    assert_same_bits(norm2, c.norm2, 8 * sizeof(double));
+    guarded_free(dw);
+    case_free(&c);
+}
+
+static void test_split(void **state)
+{
+    (void)state;
+    for_each_simd(split_body);
+}
+
 /* Norms from 1e-19 to 1e13 keep their digits: squares neither vanish nor overflow. */
 static void range_body(void)
 {
@@ -391,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_threads),    cmocka_unit_test(test_masked),
         cmocka_unit_test(test_nonfinite),  cmocka_unit_test(test_permute),
         cmocka_unit_test(test_correction), cmocka_unit_test(test_range),
+        cmocka_unit_test(test_split),
     };
     use_threads(2);
     return cmocka_run_group_tests_name("wgrad", tests, NULL, NULL);
