@@ -10,7 +10,7 @@ usage: scripts/bench.sh NAME [options of that benchmark]
   step      a governed step against an ungoverned one: time, sparse masks, memory
   kernels   weight gradients with exact norms against plain products
 
-The last line on standard output is one JSON object; lm and step also write it to
+The last line on standard output is one JSON object; it is also written to
 benchmarks/results/NAME.json. scripts/bench.sh NAME --help says more.
 example: scripts/bench.sh step --rounds 6
 EOF
@@ -30,7 +30,4 @@ if [ -z "${PLUMB_BUILD:-}" ]; then
     { cmake --preset release -DPLUMB_BUILD_BENCHMARKS=ON && cmake --build build; } >&2
     export PLUMB_BUILD=$PWD/build
 fi
-case "$name" in
-    kernels) exec "$PLUMB_BUILD/bin/bench_kernels" "$@" ;;
-    *) exec python3 "benchmarks/bench_$name.py" "$@" ;;
-esac
+exec python3 "benchmarks/bench_$name.py" "$@"
