@@ -5,7 +5,9 @@
  * Invariants:
  *   W1  leaves are visited in rising order without a gap, each once;
  *   W2  a leaf that two sources have is the same in both;
- *   W3  nothing on disk changes and no lock is taken. */
+ *   W3  nothing on disk changes and no lock is taken;
+ *   W4  beside a living writer a walk goes on where it was when leaves move from the journal into a
+ * new segment: each round visits at least one leaf more, or the walk ends with the gap it found. */
 #include "provenance/record.h"
 
 #include "base/alloc.h"
@@ -346,7 +348,10 @@ typedef struct walk {
     plumb__record_want_fn *want;
     plumb__record_fn *visit;
     void *ctx;
-    uint64_t next_leaf, units;
+    uint64_t next_leaf;
+    bool visitor_failed;
+    bool catching_up; /* leaves visited before are passed over (W4) */
+    uint64_t next_segment;
     size_t next_line;
     plumb__step_arrays *arrays;
 } walk;
@@ -354,9 +359,10 @@ typedef struct walk {
 static plumb_status give(walk *w, plumb__record_leaf *item, plumb_error *err)
 {
     item->repeated = item->leaf < w->next_leaf;
-    item->units_before = w->units;
     if (!item->repeated) w->next_leaf = item->leaf + 1;
-    return w->visit(item, w->ctx, err);
+    const plumb_status status = w->visit(item, w->ctx, err);
+    w->visitor_failed = status != PLUMB_OK;
+    return status;
 }
 
 /* Gives the inventories up to `leaf`, then demands that `leaf` is the next one or known (W1). */
@@ -380,10 +386,10 @@ static plumb_status advance_to(walk *w, uint64_t leaf, plumb_error *err)
 static plumb_status give_step(walk *w, plumb__h5_reader *reader, uint64_t i, plumb_error *err)
 {
     const plumb__h5_step_row *row = &plumb__h5_steps(reader)[i];
+    if (w->catching_up && row->leaf < w->next_leaf) return PLUMB_OK;
     PLUMB_TRY(advance_to(w, row->leaf, err));
     if (w->want != NULL && !w->want(i, row, w->ctx)) {
         w->next_leaf = row->leaf + 1;
-        w->units += row->units;
         return PLUMB_OK;
     }
     plumb__step step;
@@ -395,9 +401,7 @@ static plumb_status give_step(walk *w, plumb__h5_reader *reader, uint64_t i, plu
                                    is_superseded(w->record, row->leaf, row->attempt, row->step),
                                .marked_superseded = row->superseded,
                                .step = &step};
-    const plumb_status status = give(w, &item, err);
-    w->units += row->units;
-    return status;
+    return give(w, &item, err);
 }
 
 static plumb_status walk_file(walk *w, plumb__h5_reader *reader, plumb_error *err)
@@ -414,6 +418,7 @@ static plumb_status walk_file(walk *w, plumb__h5_reader *reader, plumb_error *er
             continue;
         }
         const plumb__h5_text *text = &texts[t++];
+        if (w->catching_up && text->leaf < w->next_leaf) continue;
         plumb__record_leaf item = {.kind = text->kind,
                                    .leaf = text->leaf,
                                    .time_ns = text->time_ns,
@@ -435,6 +440,7 @@ static plumb_status walk_frame(const plumb__frame *frame, void *ctx, plumb_error
                                .in_journal = true,
                                .payload = frame->payload,
                                .n = frame->payload_bytes};
+    if (w->catching_up && frame->leaf < w->next_leaf) return PLUMB_OK;
     PLUMB_TRY(advance_to(w, frame->leaf, err));
     if (frame->kind != PLUMB__LEAF_STEP || frame->leaf < w->next_leaf) return give(w, &item, err);
     PLUMB_TRY(plumb__step_decode(frame->payload, frame->payload_bytes, &step, &w->arrays, err));
@@ -443,21 +449,62 @@ static plumb_status walk_frame(const plumb__frame *frame, void *ctx, plumb_error
                            (unsigned long long)step.step, step.n_uses, w->record->run->n_layers);
     item.step = &step;
     item.superseded = is_superseded(w->record, frame->leaf, step.attempt, step.step);
-    const plumb_status status = give(w, &item, err);
-    w->units += step.n_units;
-    return status;
+    return give(w, &item, err);
 }
 
 static plumb_status walk_segments(walk *w, plumb_error *err)
 {
     for (size_t i = 0; i < w->record->n_segments; i++) {
         plumb__h5_reader *reader = NULL;
-        PLUMB_TRY(open_file(w->record, w->record->segments[i], false, &reader, err));
+        const uint64_t number = segment_number(w->record->segments[i]);
+        if (number < w->next_segment) continue;
+        PLUMB_TRY(open_file(w->record, w->record->segments[i], w->catching_up, &reader, err));
         const plumb_status status = walk_file(w, reader, err);
         plumb__h5_reader_free(reader);
         PLUMB_TRY(status);
+        w->next_segment = number + 1;
     }
     return PLUMB_OK;
+}
+
+/* Reads seals.jsonl again; false when nothing was added that a walk could go on with. */
+static bool refresh(plumb__record *record)
+{
+    plumb__record now = {.run = record->run};
+    memcpy(now.dir, record->dir, sizeof now.dir);
+    const bool grown = read_seals(&now, NULL) == PLUMB_OK && now.n_lines > record->n_lines &&
+                       now.last.state == PLUMB__SEAL_OPEN && list_segments(&now, NULL) == PLUMB_OK;
+    if (grown) {
+        plumb__record old = *record;
+        record->seals = now.seals;
+        record->lines = now.lines;
+        record->n_lines = now.n_lines;
+        record->line_capacity = now.line_capacity;
+        record->last = now.last;
+        record->segments = now.segments;
+        record->n_segments = now.n_segments;
+        now = (plumb__record){
+            .seals = old.seals, .lines = old.lines, .last = old.last, .segments = old.segments};
+    }
+    plumb__bytes_free(&now.seals);
+    plumb__free(now.lines);
+    plumb__inventory_free(&now.last);
+    plumb__free(now.segments);
+    return grown;
+}
+
+static plumb_status walk_open(walk *w, plumb_error *err)
+{
+    for (;;) {
+        const uint64_t before = w->next_leaf;
+        plumb_status status = walk_segments(w, err);
+        if (status == PLUMB_OK)
+            status = plumb__journal_scan(w->record->dir, walk_frame, w, &w->record->journal, err);
+        const bool gap = status == PLUMB_ERR_CORRUPT || status == PLUMB_ERR_NOT_FOUND;
+        if (!gap || w->visitor_failed || (w->catching_up && w->next_leaf == before)) return status;
+        if (!refresh(w->record)) return status;
+        w->catching_up = true;
+    }
 }
 
 plumb_status plumb__record_walk(plumb__record *record, plumb__record_want_fn *want,
@@ -465,10 +512,10 @@ plumb_status plumb__record_walk(plumb__record *record, plumb__record_want_fn *wa
 {
     walk w = {.record = record, .want = want, .visit = visit, .ctx = ctx, .next_leaf = 1};
     plumb_status status = PLUMB_OK;
-    if (record->graph != NULL) PLUMB_TRY_CLEAN(walk_file(&w, record->graph, err));
-    PLUMB_TRY_CLEAN(walk_segments(&w, err));
-    if (record->last.state == PLUMB__SEAL_OPEN)
-        PLUMB_TRY_CLEAN(plumb__journal_scan(record->dir, walk_frame, &w, &record->journal, err));
+    if (record->graph != NULL)
+        PLUMB_TRY_CLEAN(walk_file(&w, record->graph, err));
+    else
+        PLUMB_TRY_CLEAN(walk_open(&w, err));
     PLUMB_TRY_CLEAN(advance_to(&w, UINT64_MAX, err));
     if (w.next_line < record->n_lines)
         status = plumb__fail(err, PLUMB_ERR_CORRUPT,

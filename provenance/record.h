@@ -26,7 +26,6 @@ typedef struct plumb__record_leaf {
     bool repeated;           /* a second source has this leaf too: payload only, to be compared */
     bool superseded;         /* steps: a later rewind undid it */
     bool marked_superseded;  /* steps of a file: what its flag says */
-    uint64_t units_before;   /* steps: units of the steps visited or passed over before */
     const plumb__step *step; /* steps, else NULL */
     const void *payload;     /* the exact bytes; NULL for steps that were read from HDF5 */
     size_t n;

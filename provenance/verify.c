@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RETRIES 3 /* of a run that is sealed while it is read */
+#define RETRIES 5 /* of a run that is sealed while it is read */
 
 typedef plumb_status stage_fn(plumb__verify *v, plumb_error *err);
 

@@ -70,6 +70,16 @@ static bool is_same(const plumb__found_file *file, const checkpoint_leaf *row)
     return file->size_bytes == row->size_bytes && plumb__hash_equal(&file->blake2b, &row->blake2b);
 }
 
+/* A living writer may have put it in its place since the directory was listed. */
+static bool is_there_now(const plumb__verify *v, const checkpoint_leaf *row)
+{
+    char path[PLUMB__PATH_BYTES];
+    plumb__found_file file = {0};
+    return plumb__path_join(path, v->dir, row->name, NULL) == PLUMB_OK &&
+           plumb__hash_file(path, &file.blake2b, NULL, &file.size_bytes, NULL) == PLUMB_OK &&
+           is_same(&file, row);
+}
+
 /* A writer that died before the rename has left NAME.tmp, whole: the next one finishes it. */
 static plumb_status check(plumb__verify *v, const checkpoint_leaf *row, plumb_error *err)
 {
@@ -77,6 +87,7 @@ static plumb_status check(plumb__verify *v, const checkpoint_leaf *row, plumb_er
     const plumb__found_file *file = plumb__verify_found(v, row->name);
     const bool open = plumb__record_inventory(v->record)->state == PLUMB__SEAL_OPEN;
     if (file != NULL && is_same(file, row)) return PLUMB_OK;
+    if (open && is_there_now(v, row)) return PLUMB_OK;
     snprintf(temporary, sizeof temporary, "%s.tmp", row->name);
     const plumb__found_file *left = plumb__verify_found(v, temporary);
     if (open && left != NULL && is_same(left, row)) {
