@@ -397,6 +397,14 @@ plumb_status plumb__h5_open(const char *path, plumb__h5_reader **reader, plumb_e
 plumb_status plumb__h5_reader_attach(hid_t file, const char *path, plumb__h5_reader **reader,
                                      plumb_error *err)
 {
+    /* The inspection holds what a file claims against its size on disk, so all of it must be there. */
+    plumb__h5_guard guard;
+    plumb__h5_enter(&guard);
+    plumb_status status = PLUMB_OK;
+    if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0)
+        status = plumb__h5_fail(err, PLUMB_ERR_IO, "%s cannot be written out", path);
+    plumb__h5_leave(&guard);
+    PLUMB_TRY(status);
     return open_or_attach(file, path, reader, err);
 }
 
