@@ -1,5 +1,5 @@
-/* Full verification of what provenance.h5 derives: /ledger and /index are computed again from /units and
- * /edges and compared bit for bit. */
+/* Full verification of what provenance.h5 derives: /ledger and /index are computed again from
+ * /units and /edges and compared bit for bit. */
 #include "base/alloc.h"
 #include "provenance/h5_index.h"
 
@@ -22,8 +22,9 @@ static plumb_status compare(comparison *c, size_t id, uint64_t first, size_t n,
     const plumb__h5_column *column = &c->reader->columns[id];
     const size_t piece = PIECE_BYTES / column->row_bytes + 1;
     if (first > column->rows || n > column->rows - first)
-        return plumb__fail(err, PLUMB_ERR_MISMATCH, "%s: /%s/%s has fewer rows than /units calls for",
-                           c->reader->path, column->spec->group, column->spec->name);
+        return plumb__fail(err, PLUMB_ERR_MISMATCH,
+                           "%s: /%s/%s has fewer rows than /units calls for", c->reader->path,
+                           column->spec->group, column->spec->name);
     for (size_t done = 0; done < n;) {
         const size_t now = n - done < piece ? n - done : piece, bytes = now * column->row_bytes;
         PLUMB_TRY(plumb__grow(&c->stored, &c->capacity, bytes, 1, "a comparison", err));
@@ -70,11 +71,11 @@ plumb_status plumb__h5_check_index(plumb__h5_reader *r, plumb_error *err)
         return plumb__fail(err, PLUMB_ERR_NOT_FOUND, "%s is a segment: it has no index", r->path);
     comparison c = {.reader = r};
     const plumb__h5_index_sink sink = {&c, compare_ledger, compare_offsets, compare_rows};
-    plumb_status status = plumb__h5_index_build(r, plumb__h5_example_count(r), PLUMB__H5_SLAB_BYTES,
-                                                &sink, err);
+    plumb_status status =
+        plumb__h5_index_build(r, plumb__h5_example_count(r), PLUMB__H5_SLAB_BYTES, &sink, err);
     if (status == PLUMB_OK && c.positions != r->shape.rows[PLUMB__H5_ROWS_KNOWN])
-        status = plumb__fail(err, PLUMB_ERR_MISMATCH, "%s: /index has more rows than /units calls for",
-                             r->path);
+        status = plumb__fail(err, PLUMB_ERR_MISMATCH,
+                             "%s: /index has more rows than /units calls for", r->path);
     plumb__free(c.stored);
     return status;
 }

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whole chunks are read and written. 256 KiB deflates well and is one quarter of HDF5's default chunk
- * cache; 8192 rows keep a file of a few steps small. */
+/* Whole chunks are read and written. 256 KiB deflates well and is one quarter of HDF5's default
+ * chunk cache; 8192 rows keep a file of a few steps small. */
 #define CHUNK_BYTES ((size_t)256 << 10)
 #define CHUNK_ROWS ((size_t)8192)
 /* Level 2 is within 3 % of level 6 on edges, at twice its speed (docs/formats/graph.md). */
@@ -23,8 +23,8 @@ typedef struct reason {
     bool known, truncated;
 } reason;
 
-/* The first failure since the lock was taken. The next call into HDF5 would clear its error stack, and the
- * handles of what failed have to be closed before anybody can ask. Guarded by h5_lock. */
+/* The first failure since the lock was taken. The next call into HDF5 would clear its error stack,
+ * and the handles of what failed have to be closed before anybody can ask. Guarded by h5_lock. */
 static reason first_failure;
 
 /* Upward walks start at the innermost frame, which says most; a system error may stand in any. */
@@ -65,7 +65,8 @@ void plumb__h5_leave(const plumb__h5_guard *guard)
     pthread_mutex_unlock(&h5_lock);
 }
 
-/* ---- errors ------------------------------------------------------------------------------------ */
+/* ---- errors ------------------------------------------------------------------------------------
+ */
 
 static plumb_status status_of_errno(int os_errno, plumb_status otherwise)
 {
@@ -98,10 +99,11 @@ plumb_status plumb__h5_fail(plumb_error *err, plumb_status status, const char *f
     return status;
 }
 
-/* ---- types ------------------------------------------------------------------------------------- */
+/* ---- types -------------------------------------------------------------------------------------
+ */
 
-/* A 16-bit IEEE-like little-endian float. HDF5 checks the fields against size and precision at every call,
- * so they shrink first, then the precision, then the size. */
+/* A 16-bit IEEE-like little-endian float. HDF5 checks the fields against size and precision at
+ * every call, so they shrink first, then the precision, then the size. */
 static hid_t small_float(size_t exponent_bits, size_t mantissa_bits, size_t bias)
 {
     const hid_t type = H5Tcopy(H5T_IEEE_F32LE);
@@ -177,7 +179,8 @@ plumb_status plumb__h5_attribute_text(hid_t object, const char *name, const char
     return status;
 }
 
-/* ---- columns ----------------------------------------------------------------------------------- */
+/* ---- columns -----------------------------------------------------------------------------------
+ */
 
 /* Chunked, shuffled and deflated, without times, so that the same input gives the same bytes. */
 static hid_t creation_properties(const plumb__h5_column *column, int rank)
@@ -252,7 +255,8 @@ plumb_status plumb__h5_column_create(hid_t parent, const plumb__h5_types *types,
 
 typedef enum direction { READ, WRITE } direction;
 
-/* One hyperslab of whole rows between the file and contiguous memory; 0 or negative as HDF5 has it. */
+/* One hyperslab of whole rows between the file and contiguous memory; 0 or negative as HDF5 has it.
+ */
 static herr_t transfer(const plumb__h5_column *column, direction way, uint64_t first, uint64_t n,
                        void *data)
 {

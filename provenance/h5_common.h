@@ -1,9 +1,10 @@
-/* What the HDF5 writer and reader share: the lock, errors, the element types, and columns (one dataset
- * each, buffered by whole chunks).
+/* What the HDF5 writer and reader share: the lock, errors, the element types, and columns (one
+ * dataset each, buffered by whole chunks).
  *
- * Thread safety: whether the installed HDF5 was built thread safe is not relied on. Every call into it
- * stands between plumb__h5_enter and plumb__h5_leave, which hold one process-wide lock and keep HDF5's
- * automatic error printing off. Writer, reader and column objects belong to one thread at a time. */
+ * Thread safety: whether the installed HDF5 was built thread safe is not relied on. Every call into
+ * it stands between plumb__h5_enter and plumb__h5_leave, which hold one process-wide lock and keep
+ * HDF5's automatic error printing off. Writer, reader and column objects belong to one thread at a
+ * time. */
 #ifndef PLUMB_PROVENANCE_H5_COMMON_H
 #define PLUMB_PROVENANCE_H5_COMMON_H
 
@@ -22,14 +23,14 @@ typedef struct plumb__h5_guard {
 void plumb__h5_enter(plumb__h5_guard *guard);
 void plumb__h5_leave(const plumb__h5_guard *guard);
 
-/* plumb__fail with HDF5's own innermost reason behind the message; a system error in that reason (no
- * space, exists, not found) decides the status instead of `status`. The reason is that of the first call
- * that failed under this guard; call it before plumb__h5_leave. */
+/* plumb__fail with HDF5's own innermost reason behind the message; a system error in that reason
+ * (no space, exists, not found) decides the status instead of `status`. The reason is that of the
+ * first call that failed under this guard; call it before plumb__h5_leave. */
 plumb_status plumb__h5_fail(plumb_error *err, plumb_status status, const char *format, ...)
     PLUMB_PRINTF(3, 4);
 
-/* The element types of a file, as they are on disk; also used as memory types, so that bits pass through
- * unchanged. */
+/* The element types of a file, as they are on disk; also used as memory types, so that bits pass
+ * through unchanged. */
 typedef struct plumb__h5_types {
     hid_t id[PLUMB__H5_TYPE_COUNT]; /* STRING: H5I_INVALID_HID, its size belongs to the column */
 } plumb__h5_types;
@@ -48,13 +49,13 @@ typedef struct plumb__h5_column {
     hid_t dataset, type;
     bool own_type;
     size_t width, element_bytes, row_bytes, chunk_rows;
-    uint64_t rows;     /* rows in the file */
-    uint8_t *buffer;   /* writing: rows behind those in the file, at most one chunk */
+    uint64_t rows;   /* rows in the file */
+    uint8_t *buffer; /* writing: rows behind those in the file, at most one chunk */
     size_t buffered;
 } plumb__h5_column;
 
-/* Creates the dataset of `spec` in the open group or file `parent`. string_bytes: for STRING. expected:
- * rows there will be, 0 when unknown; it only bounds the chunk. */
+/* Creates the dataset of `spec` in the open group or file `parent`. string_bytes: for STRING.
+ * expected: rows there will be, 0 when unknown; it only bounds the chunk. */
 plumb_status plumb__h5_column_create(hid_t parent, const plumb__h5_types *types,
                                      const plumb__h5_spec *spec, size_t width, size_t string_bytes,
                                      uint64_t expected, const char *path, plumb__h5_column *column,

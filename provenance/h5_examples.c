@@ -1,6 +1,6 @@
-/* /examples and /dictionaries out of the manifest: one pass over the records finds the width of the ids, a
- * second appends the columns and gathers the dictionaries, in the order in which their strings first come.
- * Memory: the distinct strings. */
+/* /examples and /dictionaries out of the manifest: one pass over the records finds the width of the
+ * ids, a second appends the columns and gathers the dictionaries, in the order in which their
+ * strings first come. Memory: the distinct strings. */
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "provenance/h5_writer_parts.h"
@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- dictionaries ------------------------------------------------------------------------------ */
+/* ---- dictionaries ------------------------------------------------------------------------------
+ */
 
 typedef struct dictionary {
     char **strings; /* owned, by code */
@@ -71,14 +72,15 @@ static void dictionary_free(dictionary *d)
     plumb__free(d->slots);
 }
 
-/* ---- strings ----------------------------------------------------------------------------------- */
+/* ---- strings -----------------------------------------------------------------------------------
+ */
 
 typedef struct digest_text {
     char text[sizeof "blake2b:" + PLUMB__HASH_HEX_BYTES];
 } digest_text;
 
-/* A fixed-length column is as wide as its longest string, so one very long label would make all rows so:
- * its digest stands for it, and the string itself is in the manifest. */
+/* A fixed-length column is as wide as its longest string, so one very long label would make all
+ * rows so: its digest stands for it, and the string itself is in the manifest. */
 static const char *shortened(const char *text, digest_text *room)
 {
     const size_t n = strlen(text);
@@ -90,7 +92,8 @@ static const char *shortened(const char *text, digest_text *room)
     return room->text;
 }
 
-/* ---- rows -------------------------------------------------------------------------------------- */
+/* ---- rows --------------------------------------------------------------------------------------
+ */
 
 typedef struct example_work {
     plumb__h5_writer *writer;
@@ -129,8 +132,8 @@ static plumb_status append(example_work *work, size_t id, const void *value, plu
 static plumb_status append_codes(example_work *work, const plumb_record *r, plumb_error *err)
 {
     /* in the order of the dictionaries */
-    const char *const texts[PLUMB__H5_CODED] = {r->label,  r->batch,  r->cohort,        r->rubric,
-                                                r->domain, r->source, r->template_name, r->parent,
+    const char *const texts[PLUMB__H5_CODED] = {r->label,   r->batch,   r->cohort,        r->rubric,
+                                                r->domain,  r->source,  r->template_name, r->parent,
                                                 r->profile, r->licence, r->marking};
     for (size_t i = 0; i < PLUMB__H5_CODED; i++) {
         digest_text room;
@@ -183,8 +186,8 @@ static plumb_status write_rows(example_work *work, plumb_error *err)
     const uint64_t zero = 0;
     PLUMB_TRY(widest_id(work, err));
     for (size_t id = PLUMB__H5_EXAMPLES_ID; id < PLUMB__H5_DICTIONARIES; id++)
-        PLUMB_TRY(plumb__h5_writer_column(work->writer, id, work->id_bytes, work->n_examples + 1,
-                                          err));
+        PLUMB_TRY(
+            plumb__h5_writer_column(work->writer, id, work->id_bytes, work->n_examples + 1, err));
     PLUMB_TRY(append(work, PLUMB__H5_EXAMPLES_ANNOTATORS_OFFSET, &zero, err));
     for (uint64_t i = 0; i < work->n_examples; i++) {
         plumb_record record;
@@ -217,8 +220,9 @@ plumb_status plumb__h5_write_examples(plumb__h5_writer *w, const plumb_manifest 
     plumb_manifest_info info = {.size = sizeof info, .version = 1};
     plumb_manifest_describe(manifest, &info);
     if (info.records > INT32_MAX)
-        return plumb__fail(err, PLUMB_ERR_LIMIT, "%s: a manifest of %llu records is more than a graph holds",
-                           w->path, (unsigned long long)info.records);
+        return plumb__fail(err, PLUMB_ERR_LIMIT,
+                           "%s: a manifest of %llu records is more than a graph holds", w->path,
+                           (unsigned long long)info.records);
     example_work work = {.writer = w, .manifest = manifest, .n_examples = info.records};
     plumb_status status = write_rows(&work, err);
     for (size_t i = 0; i <= PLUMB__H5_CODED && status == PLUMB_OK; i++)

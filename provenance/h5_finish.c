@@ -1,11 +1,12 @@
-/* What a segment lacks and provenance.h5 has. The steps are read back from the file itself, through the
- * reader and its checks, so that ledger and index come from what is stored. */
+/* What a segment lacks and provenance.h5 has. The steps are read back from the file itself, through
+ * the reader and its checks, so that ledger and index come from what is stored. */
 #include "provenance/h5_index.h"
 #include "provenance/h5_writer_parts.h"
 
 #include <string.h>
 
-/* ---- ledger and index -------------------------------------------------------------------------- */
+/* ---- ledger and index --------------------------------------------------------------------------
+ */
 
 static plumb_status append_ledger(void *ctx, uint64_t first, size_t n, const float *spend,
                                   plumb_error *err)
@@ -41,14 +42,15 @@ static plumb_status write_index(plumb__h5_writer *w, plumb__h5_reader *source, u
     return plumb__h5_index_build(source, n_examples, PLUMB__H5_SLAB_BYTES, &sink, err);
 }
 
-/* ---- statements -------------------------------------------------------------------------------- */
+/* ---- statements --------------------------------------------------------------------------------
+ */
 
 static plumb_status write_statement(plumb__h5_writer *w, const plumb__evidence *statement,
                                     plumb_error *err)
 {
     if (!plumb__h5_statement_name_ok(statement->name))
-        return plumb__fail(err, PLUMB_ERR_ARGUMENT, "%s: \"%s\" is no name for a statement", w->path,
-                           statement->name);
+        return plumb__fail(err, PLUMB_ERR_ARGUMENT, "%s: \"%s\" is no name for a statement",
+                           w->path, statement->name);
     if (statement->size > PLUMB__H5_MAX_STATEMENT_BYTES)
         return plumb__fail(err, PLUMB_ERR_LIMIT, "%s: the statement %s has more than %llu bytes",
                            w->path, statement->name,
@@ -75,7 +77,8 @@ static plumb_status write_statements(plumb__h5_writer *w, const plumb__evidence 
     return PLUMB_OK;
 }
 
-/* ---- all of it --------------------------------------------------------------------------------- */
+/* ---- all of it ---------------------------------------------------------------------------------
+ */
 
 static plumb_status finish(plumb__h5_writer *w, const plumb_manifest *manifest,
                            const plumb__evidence *statements, size_t n_statements, plumb_error *err)

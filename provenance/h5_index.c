@@ -1,13 +1,14 @@
-/* Ledger: one pass over the steps per slab of examples; examples outside the slab are shown to the accounting
- * as unknown ones, which it does not charge. Index: a counting sort of the units by example, in one pass
- * for the counts and one per slab of sorted positions. */
+/* Ledger: one pass over the steps per slab of examples; examples outside the slab are shown to the
+ * accounting as unknown ones, which it does not charge. Index: a counting sort of the units by
+ * example, in one pass for the counts and one per slab of sorted positions. */
 #include "provenance/h5_index.h"
 #include "base/alloc.h"
 #include "provenance/account.h"
 
 #include <string.h>
 
-/* ---- ledger ------------------------------------------------------------------------------------ */
+/* ---- ledger ------------------------------------------------------------------------------------
+ */
 
 typedef struct ledger_work {
     plumb__h5_reader *source;
@@ -59,8 +60,8 @@ static plumb_status ledger_slab(ledger_work *work, uint64_t first, size_t n,
                                 const plumb__h5_index_sink *sink, plumb_error *err)
 {
     const size_t uses = work->source->shape.n_uses;
-    PLUMB_TRY(plumb__account_create(work->source->layers, uses, n, work->max_units, &work->account,
-                                    err));
+    PLUMB_TRY(
+        plumb__account_create(work->source->layers, uses, n, work->max_units, &work->account, err));
     memset(work->ledger, 0, n * uses * sizeof *work->ledger);
     plumb_status status = charge_slab(work, first, n, err);
     plumb__account_free(work->account);
@@ -76,8 +77,8 @@ static plumb_status build_ledger(plumb__h5_reader *source, uint64_t n_examples, 
     uint64_t slab = slab_bytes / row_bytes;
     if (slab == 0) slab = 1;
     if (slab > n_examples) slab = n_examples;
-    ledger_work work = {.source = source, .n_examples = n_examples,
-                        .max_units = largest_step(source)};
+    ledger_work work = {
+        .source = source, .n_examples = n_examples, .max_units = largest_step(source)};
     plumb_status status;
     PLUMB_TRY_CLEAN(plumb__alloc(&work.ledger, (size_t)slab, row_bytes, "the ledger", err));
     PLUMB_TRY_CLEAN(plumb__alloc(&work.example, work.max_units, sizeof *work.example,
@@ -92,7 +93,8 @@ cleanup:
     return status;
 }
 
-/* ---- index ------------------------------------------------------------------------------------- */
+/* ---- index -------------------------------------------------------------------------------------
+ */
 
 #define PIECE_BYTES ((size_t)4 << 20)
 
@@ -101,10 +103,10 @@ typedef struct index_work {
     uint64_t n_examples;
     uint64_t *offsets, *cursor; /* of each example: its first position; the next free one */
     size_t piece_rows;
-    int32_t *example;           /* of a piece of /units */
-    uint16_t *piece;            /* one edge column of a piece */
-    uint64_t *position;         /* where each row of the piece goes, PLUMB__NOWHERE: not into this slab */
-    uint64_t *rows;             /* the slab, sorted */
+    int32_t *example;   /* of a piece of /units */
+    uint16_t *piece;    /* one edge column of a piece */
+    uint64_t *position; /* where each row of the piece goes, PLUMB__NOWHERE: not into this slab */
+    uint64_t *rows;     /* the slab, sorted */
     uint16_t *edges[3];
 } index_work;
 
@@ -183,8 +185,8 @@ static plumb_status index_slab(index_work *work, uint64_t begin, uint64_t end, p
     return PLUMB_OK;
 }
 
-static plumb_status emit_slabs(index_work *work, size_t slab_bytes, const plumb__h5_index_sink *sink,
-                               plumb_error *err)
+static plumb_status emit_slabs(index_work *work, size_t slab_bytes,
+                               const plumb__h5_index_sink *sink, plumb_error *err)
 {
     const uint64_t known = work->offsets[work->n_examples];
     const size_t edge_bytes = work->source->shape.n_uses * sizeof(uint16_t);
@@ -239,7 +241,6 @@ cleanup:
 plumb_status plumb__h5_index_build(plumb__h5_reader *source, uint64_t n_examples, size_t slab_bytes,
                                    const plumb__h5_index_sink *sink, plumb_error *err)
 {
-    if (sink->ledger != NULL)
-        PLUMB_TRY(build_ledger(source, n_examples, slab_bytes, sink, err));
+    if (sink->ledger != NULL) PLUMB_TRY(build_ledger(source, n_examples, slab_bytes, sink, err));
     return build_index(source, n_examples, slab_bytes, sink, err);
 }

@@ -1,4 +1,5 @@
-/* What /ledger and /index must hold, computed from the steps: the writer stores it, the checker compares it. */
+/* What /ledger and /index must hold, computed from the steps: the writer stores it, the checker
+ * compares it. */
 #ifndef PLUMB_PROVENANCE_H5_INDEX_H
 #define PLUMB_PROVENANCE_H5_INDEX_H
 
@@ -16,12 +17,12 @@ typedef struct plumb__h5_index_sink {
                          const uint16_t *const edges[3], plumb_error *err);
 } plumb__h5_index_sink;
 
-/* slab_bytes bounds the memory that grows with examples x uses or units x uses; besides it, 16 bytes an
- * example. More slabs mean more passes over the steps. PLUMB_ERR_MISMATCH when a unit names an example
- * outside -1..n_examples-1. */
+/* slab_bytes bounds the memory that grows with examples x uses or units x uses; besides it, 16
+ * bytes an example. More slabs mean more passes over the steps. PLUMB_ERR_MISMATCH when a unit
+ * names an example outside -1..n_examples-1. */
 plumb_status plumb__h5_index_build(plumb__h5_reader *source, uint64_t n_examples, size_t slab_bytes,
-                                   const plumb__h5_index_sink *sink, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                                   const plumb__h5_index_sink *sink,
+                                   plumb_error *err) PLUMB_MUST_CHECK;
 #define PLUMB__H5_SLAB_BYTES ((size_t)256 << 20)
 
 #endif

@@ -1,5 +1,6 @@
-/* Opening a graph: the structure is inspected (h5_inspect.c) before the small tables are loaded: layers,
- * the rows of /steps, texts. Steps are read by h5_steps.c, examples by h5_reader_examples.c.
+/* Opening a graph: the structure is inspected (h5_inspect.c) before the small tables are loaded:
+ * layers, the rows of /steps, texts. Steps are read by h5_steps.c, examples by
+ * h5_reader_examples.c.
  *
  * A reader belongs to one thread at a time; several readers may be used by several threads. */
 #include "provenance/h5_reader.h"
@@ -13,7 +14,8 @@
 
 #define SLAB_BYTES ((size_t)1 << 20)
 
-/* ---- helpers for all parts --------------------------------------------------------------------- */
+/* ---- helpers for all parts ---------------------------------------------------------------------
+ */
 
 plumb_status plumb__h5_refuse(const plumb__h5_reader *r, size_t id, const char *why,
                               plumb_error *err)
@@ -26,8 +28,8 @@ plumb_status plumb__h5_load(plumb__h5_reader *r, size_t id, void *out_pointer, p
 {
     const plumb__h5_column *column = &r->columns[id];
     void *data = NULL;
-    PLUMB_TRY(plumb__alloc(&data, (size_t)column->rows, column->row_bytes, "a column of the graph",
-                           err));
+    PLUMB_TRY(
+        plumb__alloc(&data, (size_t)column->rows, column->row_bytes, "a column of the graph", err));
     const plumb_status status = plumb__h5_column_read(column, 0, column->rows, data, err);
     if (status != PLUMB_OK) {
         plumb__free(data);
@@ -43,8 +45,9 @@ plumb_status plumb__h5_check_offsets(const plumb__h5_reader *r, size_t id, const
     bool fits = offsets[0] == 0 && offsets[n] == end;
     for (uint64_t i = 0; i < n && fits; i++)
         fits = offsets[i] <= offsets[i + 1];
-    return fits ? PLUMB_OK
-                : plumb__h5_refuse(r, id, "does not rise from 0 to the end of what it divides", err);
+    return fits
+               ? PLUMB_OK
+               : plumb__h5_refuse(r, id, "does not rise from 0 to the end of what it divides", err);
 }
 
 /* Appends n cells of a slab, without the padding behind each. */
@@ -86,8 +89,7 @@ plumb_status plumb__h5_load_strings(plumb__h5_reader *r, size_t id, plumb__h5_st
     plumb__bytes packed = {0};
     const size_t n = (size_t)r->columns[id].rows;
     plumb_status status = pack_column(r, id, &packed, err);
-    if (status == PLUMB_OK)
-        status = plumb__memdup(&strings->bytes, packed.data, packed.size, err);
+    if (status == PLUMB_OK) status = plumb__memdup(&strings->bytes, packed.data, packed.size, err);
     plumb__bytes_free(&packed);
     if (status == PLUMB_OK)
         status = plumb__alloc(&strings->at, n, sizeof *strings->at, "strings of the graph", err);
@@ -111,7 +113,8 @@ void plumb__h5_strings_free(plumb__h5_strings *strings)
     *strings = (plumb__h5_strings){0};
 }
 
-/* ---- /layers ----------------------------------------------------------------------------------- */
+/* ---- /layers -----------------------------------------------------------------------------------
+ */
 
 /* Copies one column into a field of every row. */
 static plumb_status scatter(plumb__h5_reader *r, size_t id, void *rows, size_t stride,
@@ -139,8 +142,8 @@ static plumb_status check_layer(const plumb__h5_reader *r, const plumb__layer_ro
 {
     if (!plumb__utf8_valid(layer->name, strlen(layer->name), NULL) ||
         !plumb__utf8_valid(layer->kind, strlen(layer->kind), NULL))
-        return plumb__h5_refuse(r, PLUMB__H5_LAYERS_NAME, "or kind holds a string that is not UTF-8",
-                                err);
+        return plumb__h5_refuse(r, PLUMB__H5_LAYERS_NAME,
+                                "or kind holds a string that is not UTF-8", err);
     if (!(layer->depth >= 0 && layer->depth <= 1))
         return plumb__h5_refuse(r, PLUMB__H5_LAYERS_DEPTH, "holds a depth outside 0..1", err);
     if (layer->weight >= r->shape.n_uses)
@@ -148,7 +151,8 @@ static plumb_status check_layer(const plumb__h5_reader *r, const plumb__layer_ro
     /* the uses of a weight come in order, 0 first */
     if (layer->n_uses == 0 || layer->use >= layer->n_uses ||
         layer->use != uses_seen[layer->weight]++)
-        return plumb__h5_refuse(r, PLUMB__H5_LAYERS_USE, "does not number the uses of each weight", err);
+        return plumb__h5_refuse(r, PLUMB__H5_LAYERS_USE, "does not number the uses of each weight",
+                                err);
     return PLUMB_OK;
 }
 
@@ -162,7 +166,8 @@ static plumb_status check_layers(const plumb__h5_reader *r, plumb_error *err)
         status = check_layer(r, &r->layers[i], seen, err);
     for (size_t i = 0; i < n && status == PLUMB_OK; i++) {
         if (seen[r->layers[i].weight] != r->layers[i].n_uses)
-            status = plumb__h5_refuse(r, PLUMB__H5_LAYERS_N_USES, "counts other uses than there are", err);
+            status = plumb__h5_refuse(r, PLUMB__H5_LAYERS_N_USES,
+                                      "counts other uses than there are", err);
     }
     plumb__free(seen);
     return status;
@@ -183,7 +188,8 @@ static plumb_status load_layers(plumb__h5_reader *r, plumb_error *err)
     return check_layers(r, err);
 }
 
-/* ---- /steps ------------------------------------------------------------------------------------ */
+/* ---- /steps ------------------------------------------------------------------------------------
+ */
 
 static plumb_status check_steps(const plumb__h5_reader *r, plumb_error *err)
 {
@@ -196,11 +202,13 @@ static plumb_status check_steps(const plumb__h5_reader *r, plumb_error *err)
             (uint64_t)s[i].units * r->shape.n_uses > PLUMB__H5_MAX_STEP_EDGES)
             return plumb__h5_refuse(r, PLUMB__H5_STEPS_UNITS, "has a step of too many units", err);
         if (s[i].first_row != row)
-            return plumb__h5_refuse(r, PLUMB__H5_STEPS_FIRST_ROW, "is not the sum of the units before", err);
+            return plumb__h5_refuse(r, PLUMB__H5_STEPS_FIRST_ROW,
+                                    "is not the sum of the units before", err);
         row += s[i].units;
     }
     if (row != r->shape.rows[PLUMB__H5_ROWS_UNITS])
-        return plumb__h5_refuse(r, PLUMB__H5_STEPS_UNITS, "does not add up to the rows of /units", err);
+        return plumb__h5_refuse(r, PLUMB__H5_STEPS_UNITS, "does not add up to the rows of /units",
+                                err);
     return PLUMB_OK;
 }
 
@@ -219,15 +227,16 @@ static plumb_status load_steps(plumb__h5_reader *r, plumb_error *err)
     const size_t n = (size_t)r->shape.rows[PLUMB__H5_ROWS_STEPS];
     PLUMB_TRY(plumb__alloc(&r->steps, n, sizeof *r->steps, "the steps of the graph", err));
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        PLUMB_TRY(scatter(r, parts[i].id, (uint8_t *)r->steps + parts[i].field, sizeof *r->steps,
-                          err));
+        PLUMB_TRY(
+            scatter(r, parts[i].id, (uint8_t *)r->steps + parts[i].field, sizeof *r->steps, err));
     /* the one field whose byte on disk is no C value yet: a bool may only be 0 or 1 */
     uint8_t *superseded = NULL;
     PLUMB_TRY(plumb__h5_load(r, PLUMB__H5_STEPS_SUPERSEDED, &superseded, err));
     plumb_status status = PLUMB_OK;
     for (size_t i = 0; i < n; i++) {
         if (superseded[i] > 1)
-            status = plumb__h5_refuse(r, PLUMB__H5_STEPS_SUPERSEDED, "holds more than 0 and 1", err);
+            status =
+                plumb__h5_refuse(r, PLUMB__H5_STEPS_SUPERSEDED, "holds more than 0 and 1", err);
         r->steps[i].superseded = superseded[i] == 1;
     }
     plumb__free(superseded);
@@ -235,7 +244,8 @@ static plumb_status load_steps(plumb__h5_reader *r, plumb_error *err)
     return check_steps(r, err);
 }
 
-/* ---- texts ------------------------------------------------------------------------------------- */
+/* ---- texts -------------------------------------------------------------------------------------
+ */
 
 static bool kind_fits(size_t group, uint8_t kind)
 {
@@ -261,11 +271,13 @@ static plumb_status append_texts(plumb__h5_reader *r, size_t group, const uint64
         if (i > 0 && leaf[i] <= leaf[i - 1])
             return plumb__h5_refuse(r, base + PLUMB__H5_TEXT_LEAF, "does not rise", err);
         if (!kind_fits(group, kind[i]))
-            return plumb__h5_refuse(r, base + PLUMB__H5_TEXT_KIND, "holds a kind of another group", err);
-        r->texts[r->n_texts++] =
-            (plumb__h5_text){.kind = (plumb__leaf_kind)kind[i], .leaf = leaf[i],
-                             .time_ns = time_ns[i], .payload = r->text_bytes[group] + offset[i],
-                             .n = (size_t)(offset[i + 1] - offset[i])};
+            return plumb__h5_refuse(r, base + PLUMB__H5_TEXT_KIND, "holds a kind of another group",
+                                    err);
+        r->texts[r->n_texts++] = (plumb__h5_text){.kind = (plumb__leaf_kind)kind[i],
+                                                  .leaf = leaf[i],
+                                                  .time_ns = time_ns[i],
+                                                  .payload = r->text_bytes[group] + offset[i],
+                                                  .n = (size_t)(offset[i + 1] - offset[i])};
     }
     return PLUMB_OK;
 }
@@ -314,7 +326,8 @@ static plumb_status load_texts(plumb__h5_reader *r, plumb_error *err)
     return PLUMB_OK;
 }
 
-/* ---- opening ----------------------------------------------------------------------------------- */
+/* ---- opening -----------------------------------------------------------------------------------
+ */
 
 /* Reading takes no lock, so that a bundle on a read-only or network file system can be read. */
 static hid_t access_properties(void)
@@ -331,18 +344,19 @@ static hid_t access_properties(void)
 }
 
 /* A FIFO would block HDF5's open, a directory would confuse it. */
-static plumb_status check_regular(const char *path, plumb_error *err)
+static plumb_status check_regular(const char *path, uint64_t *bytes, plumb_error *err)
 {
     struct stat info;
     if (stat(path, &info) != 0) return plumb__fail_errno(err, "cannot open %s", path);
     if (!S_ISREG(info.st_mode))
         return plumb__fail(err, PLUMB_ERR_FORMAT, "%s is not a regular file", path);
+    *bytes = (uint64_t)info.st_size;
     return PLUMB_OK;
 }
 
 static plumb_status open_file(plumb__h5_reader *r, plumb_error *err)
 {
-    PLUMB_TRY(check_regular(r->path, err));
+    PLUMB_TRY(check_regular(r->path, &r->shape.file_bytes, err));
     plumb__h5_guard guard;
     plumb__h5_enter(&guard);
     const hid_t access = access_properties();
@@ -428,13 +442,23 @@ void plumb__h5_reader_free(plumb__h5_reader *r)
     plumb__free(r);
 }
 
-/* ---- what is loaded ---------------------------------------------------------------------------- */
+/* ---- what is loaded ----------------------------------------------------------------------------
+ */
 
-const char *plumb__h5_run_id(const plumb__h5_reader *r) { return r->shape.run_id; }
+const char *plumb__h5_run_id(const plumb__h5_reader *r)
+{
+    return r->shape.run_id;
+}
 
-size_t plumb__h5_layer_count(const plumb__h5_reader *r) { return r->shape.n_uses; }
+size_t plumb__h5_layer_count(const plumb__h5_reader *r)
+{
+    return r->shape.n_uses;
+}
 
-const plumb__layer_row *plumb__h5_layers(const plumb__h5_reader *r) { return r->layers; }
+const plumb__layer_row *plumb__h5_layers(const plumb__h5_reader *r)
+{
+    return r->layers;
+}
 
 uint64_t plumb__h5_step_count(const plumb__h5_reader *r)
 {
@@ -446,8 +470,17 @@ uint64_t plumb__h5_unit_count(const plumb__h5_reader *r)
     return r->shape.rows[PLUMB__H5_ROWS_UNITS];
 }
 
-const plumb__h5_step_row *plumb__h5_steps(const plumb__h5_reader *r) { return r->steps; }
+const plumb__h5_step_row *plumb__h5_steps(const plumb__h5_reader *r)
+{
+    return r->steps;
+}
 
-size_t plumb__h5_text_count(const plumb__h5_reader *r) { return r->n_texts; }
+size_t plumb__h5_text_count(const plumb__h5_reader *r)
+{
+    return r->n_texts;
+}
 
-const plumb__h5_text *plumb__h5_texts(const plumb__h5_reader *r) { return r->texts; }
+const plumb__h5_text *plumb__h5_texts(const plumb__h5_reader *r)
+{
+    return r->texts;
+}

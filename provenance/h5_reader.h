@@ -1,5 +1,5 @@
-/* Reading HDF5 graphs as untrusted files: the caller has checked the file's digest or accepts that nobody
- * has; either way no shape, link, filter or type is believed before it is checked. */
+/* Reading HDF5 graphs as untrusted files: the caller has checked the file's digest or accepts that
+ * nobody has; either way no shape, link, filter or type is believed before it is checked. */
 #ifndef PLUMB_PROVENANCE_H5_READER_H
 #define PLUMB_PROVENANCE_H5_READER_H
 
@@ -7,10 +7,11 @@
 
 typedef struct plumb__h5_reader plumb__h5_reader;
 
-/* Refuses: soft/external links, external storage, virtual datasets, filters other than shuffle, deflate,
- * fletcher32, references, unexpected types or shapes, sizes above the caps of payload.h. */
-plumb_status plumb__h5_open(const char *path, plumb__h5_reader **reader, plumb_error *err)
-    PLUMB_MUST_CHECK;
+/* Refuses: soft/external links, external storage, virtual datasets, filters other than shuffle,
+ * deflate, fletcher32, references, unexpected types or shapes, sizes above the caps of payload.h.
+ */
+plumb_status plumb__h5_open(const char *path, plumb__h5_reader **reader,
+                            plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__h5_reader_free(plumb__h5_reader *reader);
 
 const char *plumb__h5_run_id(const plumb__h5_reader *reader);
@@ -29,8 +30,8 @@ typedef struct plumb__h5_step_row {
 /* All rows of /steps, loaded once; borrowed. */
 const plumb__h5_step_row *plumb__h5_steps(const plumb__h5_reader *reader);
 
-/* Step i in columns, ready for plumb__step_encode: bit for bit what was recorded. Reads ahead in blocks,
- * so that walking i upward is cheap. Pointers live until the next call. */
+/* Step i in columns, ready for plumb__step_encode: bit for bit what was recorded. Reads ahead in
+ * blocks, so that walking i upward is cheap. Pointers live until the next call. */
 plumb_status plumb__h5_step(plumb__h5_reader *reader, uint64_t i, plumb__step *step,
                             plumb_error *err) PLUMB_MUST_CHECK;
 
@@ -47,11 +48,12 @@ const plumb__h5_text *plumb__h5_texts(const plumb__h5_reader *reader);
 
 /* Of provenance.h5 only (count 0 / NOT_FOUND in a segment). */
 uint64_t plumb__h5_example_count(const plumb__h5_reader *reader);
-/* A string column of /examples by name ("id", "label", "batch", "cohort", "rubric", "domain", "source",
- * "template", "parent", "profile"), resolved through its dictionary: values[i] borrowed, "" = none. */
+/* A string column of /examples by name ("id", "label", "batch", "cohort", "rubric", "domain",
+ * "source", "template", "parent", "profile"), resolved through its dictionary: values[i] borrowed,
+ * "" = none. */
 plumb_status plumb__h5_example_strings(plumb__h5_reader *reader, const char *name,
-                                       const char *const **values, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                                       const char *const **values,
+                                       plumb_error *err) PLUMB_MUST_CHECK;
 /* CSR of annotators: offsets[n+1], codes, and the dictionary. Borrowed. */
 plumb_status plumb__h5_example_annotators(plumb__h5_reader *reader, const uint64_t **offsets,
                                           const uint32_t **codes, const char *const **names,
@@ -59,10 +61,11 @@ plumb_status plumb__h5_example_annotators(plumb__h5_reader *reader, const uint64
 /* Ledger rows [first, first+n) x uses into out. */
 plumb_status plumb__h5_ledger(plumb__h5_reader *reader, uint64_t first, uint64_t n, float *out,
                               plumb_error *err) PLUMB_MUST_CHECK;
-/* Example-major index: rows of /units of one example, and the copied edges beside. *n_rows may be 0. */
+/* Example-major index: rows of /units of one example, and the copied edges beside. *n_rows may be
+ * 0. */
 plumb_status plumb__h5_example_rows(plumb__h5_reader *reader, uint32_t example,
-                                    const uint64_t **rows, uint64_t *n_rows, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                                    const uint64_t **rows, uint64_t *n_rows,
+                                    plumb_error *err) PLUMB_MUST_CHECK;
 /* Checks that /index and /ledger are what /units and /edges say (full verification). */
 plumb_status plumb__h5_check_index(plumb__h5_reader *reader, plumb_error *err) PLUMB_MUST_CHECK;
 /* Exact bytes of a statement stored in /statements by name; borrowed. NOT_FOUND when absent. */

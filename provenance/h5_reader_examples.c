@@ -1,4 +1,5 @@
-/* What only provenance.h5 has: examples, ledger, index, statements. Loaded when first asked for, then kept. */
+/* What only provenance.h5 has: examples, ledger, index, statements. Loaded when first asked for,
+ * then kept. */
 #include "base/alloc.h"
 #include "provenance/h5_reader_parts.h"
 
@@ -22,8 +23,8 @@ void plumb__h5_reader_free_examples(plumb__h5_reader *r)
 static plumb_status need_whole(const plumb__h5_reader *r, plumb_error *err)
 {
     if (r->shape.whole) return PLUMB_OK;
-    return plumb__fail(err, PLUMB_ERR_NOT_FOUND, "%s is a segment: it has no examples, ledger or index",
-                       r->path);
+    return plumb__fail(err, PLUMB_ERR_NOT_FOUND,
+                       "%s is a segment: it has no examples, ledger or index", r->path);
 }
 
 uint64_t plumb__h5_example_count(const plumb__h5_reader *r)
@@ -31,7 +32,8 @@ uint64_t plumb__h5_example_count(const plumb__h5_reader *r)
     return r->shape.whole ? r->shape.rows[PLUMB__H5_ROWS_EXAMPLES] : 0;
 }
 
-/* ---- strings ----------------------------------------------------------------------------------- */
+/* ---- strings -----------------------------------------------------------------------------------
+ */
 
 static plumb_status load_dictionary(plumb__h5_reader *r, size_t i, plumb_error *err)
 {
@@ -122,7 +124,8 @@ plumb_status plumb__h5_example_annotators(plumb__h5_reader *r, const uint64_t **
     return PLUMB_OK;
 }
 
-/* ---- ledger and index -------------------------------------------------------------------------- */
+/* ---- ledger and index --------------------------------------------------------------------------
+ */
 
 static plumb_status out_of_range(const plumb__h5_reader *r, uint64_t example, plumb_error *err)
 {
@@ -157,7 +160,8 @@ static plumb_status check_unit_rows(const plumb__h5_reader *r, uint64_t n, plumb
 {
     for (uint64_t i = 0; i < n; i++) {
         if (r->rows[i] >= plumb__h5_unit_count(r) || (i > 0 && r->rows[i] <= r->rows[i - 1]))
-            return plumb__h5_refuse(r, PLUMB__H5_INDEX_ROW, "does not name rising rows of /units", err);
+            return plumb__h5_refuse(r, PLUMB__H5_INDEX_ROW, "does not name rising rows of /units",
+                                    err);
     }
     return PLUMB_OK;
 }
@@ -180,7 +184,8 @@ plumb_status plumb__h5_example_rows(plumb__h5_reader *r, uint32_t example, const
     return PLUMB_OK;
 }
 
-/* ---- statements -------------------------------------------------------------------------------- */
+/* ---- statements --------------------------------------------------------------------------------
+ */
 
 static plumb_status load_statement(plumb__h5_reader *r, const char *name, uint8_t **data, size_t *n,
                                    plumb_error *err)

@@ -1,5 +1,5 @@
-/* Steps in columns. A walk upward reads blocks of about BLOCK_BYTES, many chunks at once; a single step
- * out of order is read alone. HDF5's chunk cache keeps the chunk that two blocks share. */
+/* Steps in columns. A walk upward reads blocks of about BLOCK_BYTES, many chunks at once; a single
+ * step out of order is read alone. HDF5's chunk cache keeps the chunk that two blocks share. */
 #include "base/alloc.h"
 #include "provenance/h5_reader_parts.h"
 
@@ -36,8 +36,8 @@ static plumb_status read_column(plumb__h5_reader *r, size_t id, uint64_t first, 
 {
     plumb__h5_block *block = &r->block;
     const plumb__h5_column *column = &r->columns[id];
-    PLUMB_TRY(plumb__grow(&block->data[id], &block->capacity[id],
-                          (size_t)n * column->row_bytes + 1, 1, "steps of the graph", err));
+    PLUMB_TRY(plumb__grow(&block->data[id], &block->capacity[id], (size_t)n * column->row_bytes + 1,
+                          1, "steps of the graph", err));
     return plumb__h5_column_read(column, first, n, block->data[id], err);
 }
 
@@ -62,7 +62,7 @@ static plumb_status read_block(plumb__h5_reader *r, uint64_t i, plumb_error *err
 #define STEP_VALUE(type, id) (((const type *)(const void *)block->data[id])[at])
 /* The rows of a column: from the step's own, or from its first unit's. */
 #define STEP_ROWS(type, id, row)                                                                   \
-    ((const type *)(const void *)(block->data[id] + (row) * r->columns[id].row_bytes))
+    ((const type *)(const void *)(block->data[id] + (row)*r->columns[id].row_bytes))
 
 static void fill_units(const plumb__h5_reader *r, uint64_t row, plumb__step *step)
 {
@@ -87,14 +87,17 @@ static void fill_step(const plumb__h5_reader *r, uint64_t at, const plumb__h5_st
                       plumb__step *step)
 {
     const plumb__h5_block *block = &r->block;
-    *step = (plumb__step){
-        .attempt = row->attempt, .step = row->step, .loss = row->loss, .lr = row->lr,
-        .normaliser = STEP_VALUE(double, PLUMB__H5_STEPS_NORMALISER),
-        .loss_scale = STEP_VALUE(double, PLUMB__H5_STEPS_LOSS_SCALE),
-        .fingerprint = STEP_VALUE(uint64_t, PLUMB__H5_STEPS_FINGERPRINT),
-        .micro_batches = STEP_VALUE(uint32_t, PLUMB__H5_STEPS_MICRO_BATCHES),
-        .n_scalars = STEP_VALUE(uint32_t, PLUMB__H5_STEPS_N_SCALARS),
-        .n_units = row->units, .n_uses = (uint32_t)r->shape.n_uses};
+    *step = (plumb__step){.attempt = row->attempt,
+                          .step = row->step,
+                          .loss = row->loss,
+                          .lr = row->lr,
+                          .normaliser = STEP_VALUE(double, PLUMB__H5_STEPS_NORMALISER),
+                          .loss_scale = STEP_VALUE(double, PLUMB__H5_STEPS_LOSS_SCALE),
+                          .fingerprint = STEP_VALUE(uint64_t, PLUMB__H5_STEPS_FINGERPRINT),
+                          .micro_batches = STEP_VALUE(uint32_t, PLUMB__H5_STEPS_MICRO_BATCHES),
+                          .n_scalars = STEP_VALUE(uint32_t, PLUMB__H5_STEPS_N_SCALARS),
+                          .n_units = row->units,
+                          .n_uses = (uint32_t)r->shape.n_uses};
     memcpy(step->scalars, STEP_ROWS(double, PLUMB__H5_STEPS_SCALARS, at), sizeof step->scalars);
     step->live = STEP_ROWS(uint8_t, PLUMB__H5_STEPS_LIVE, at);
     step->nu = STEP_ROWS(double, PLUMB__H5_ENTROPY_NU, at);
@@ -115,6 +118,7 @@ plumb_status plumb__h5_step(plumb__h5_reader *r, uint64_t i, plumb__step *step, 
     const uint64_t at = i - block->first;
     fill_step(r, at, &r->steps[i], step);
     if (step->n_scalars > PLUMB__MAX_SCALARS)
-        return plumb__h5_refuse(r, PLUMB__H5_STEPS_N_SCALARS, "counts more scalars than there are", err);
+        return plumb__h5_refuse(r, PLUMB__H5_STEPS_N_SCALARS, "counts more scalars than there are",
+                                err);
     return PLUMB_OK;
 }

@@ -1,8 +1,9 @@
 /* Invariants of a writer:
- *   1. the columns of a class (steps, units, each text group) have the same number of rows after every
- *      call that succeeded; a call that failed half way sets `broken`, and nothing more is taken
+ *   1. the columns of a class (steps, units, each text group) have the same number of rows after
+ * every call that succeeded; a call that failed half way sets `broken`, and nothing more is taken
  *   2. leaves rise within /steps and within each text group
- *   3. what the reader would refuse is refused here first: a file that closed is a file that opens */
+ *   3. what the reader would refuse is refused here first: a file that closed is a file that opens
+ */
 #include "provenance/h5_writer.h"
 #include "base/alloc.h"
 #include "provenance/h5_writer_parts.h"
@@ -11,14 +12,15 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- creation ---------------------------------------------------------------------------------- */
+/* ---- creation ----------------------------------------------------------------------------------
+ */
 
 static hid_t access_properties(void)
 {
     const hid_t plist = H5Pcreate(H5P_FILE_ACCESS);
     if (plist < 0) return plist;
-    /* The 1.10 form has a checksum on every piece of metadata; pinning both bounds gives the same form
-     * from later libraries. */
+    /* The 1.10 form has a checksum on every piece of metadata; pinning both bounds gives the same
+     * form from later libraries. */
     if (H5Pset_fapl_sec2(plist) >= 0 &&
         H5Pset_libver_bounds(plist, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0)
         return plist;
@@ -53,8 +55,8 @@ static plumb_status write_schema_number(hid_t file, plumb_error *err)
 {
     const int32_t number = PLUMB__H5_SCHEMA;
     const hid_t space = H5Screate(H5S_SCALAR);
-    const hid_t attribute = H5Acreate2(file, "plumb_schema", H5T_STD_I32LE, space, H5P_DEFAULT,
-                                       H5P_DEFAULT);
+    const hid_t attribute =
+        H5Acreate2(file, "plumb_schema", H5T_STD_I32LE, space, H5P_DEFAULT, H5P_DEFAULT);
     plumb_status status = PLUMB_OK;
     if (attribute < 0 || H5Awrite(attribute, H5T_NATIVE_INT32, &number) < 0)
         status = plumb__h5_fail(err, PLUMB_ERR_IO, "cannot write the attribute plumb_schema");
@@ -64,12 +66,15 @@ static plumb_status write_schema_number(hid_t file, plumb_error *err)
 }
 
 /* What a reader of the file meets first, for one who has nothing but h5py. */
-static const char about[] =
-    "Plumbline provenance graph. Steps are in /steps, their units one after the other in /units and /edges "
-    "(row i of /units and of /edges is the same unit; column l is row l of /layers). Amplitude of an edge = "
-    "mask * clip * norm; with a_k the summed amplitudes of an example's units of one step at use k of a weight "
-    "and a the sum over the weight's uses, use k is charged a_k * a / (2 * nu^2) nats. Every dataset says "
-    "what it holds in its attributes units and description.";
+static const char about[] = "Plumbline provenance graph. Steps are in /steps, their units one "
+                            "after the other in /units and /edges "
+                            "(row i of /units and of /edges is the same unit; column l is row l of "
+                            "/layers). Amplitude of an edge = "
+                            "mask * clip * norm; with a_k the summed amplitudes of an example's "
+                            "units of one step at use k of a weight "
+                            "and a the sum over the weight's uses, use k is charged a_k * a / (2 * "
+                            "nu^2) nats. Every dataset says "
+                            "what it holds in its attributes units and description.";
 
 static plumb_status write_root(plumb__h5_writer *w, plumb_error *err)
 {
@@ -117,7 +122,8 @@ plumb_status plumb__h5_writer_column(plumb__h5_writer *w, size_t id, size_t stri
                                    w->path, &w->columns[id], err);
 }
 
-/* ---- /layers ----------------------------------------------------------------------------------- */
+/* ---- /layers -----------------------------------------------------------------------------------
+ */
 
 static size_t longest(const plumb__layer_row *layers, size_t n, size_t offset)
 {
@@ -132,9 +138,9 @@ static size_t longest(const plumb__layer_row *layers, size_t n, size_t offset)
 static plumb_status append_layer(plumb__h5_column *columns, const plumb__layer_row *layer,
                                  plumb_error *err)
 {
-    const void *values[] = {layer->name,    layer->kind,    &layer->depth,
-                            &layer->rows,   &layer->cols,   &layer->params,
-                            &layer->weight, &layer->use,    &layer->n_uses};
+    const void *values[] = {layer->name,    layer->kind,  &layer->depth,
+                            &layer->rows,   &layer->cols, &layer->params,
+                            &layer->weight, &layer->use,  &layer->n_uses};
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
         PLUMB_TRY(plumb__h5_column_append(&columns[PLUMB__H5_LAYERS_NAME + i], values[i], 1, err));
     return PLUMB_OK;
@@ -167,12 +173,14 @@ static plumb_status create_columns(plumb__h5_writer *w, plumb_error *err)
 static plumb_status check_layers(const plumb__layer_row *layers, size_t n, plumb_error *err)
 {
     if (n == 0 || n > PLUMB__MAX_USES)
-        return plumb__fail(err, PLUMB_ERR_LIMIT, "a graph needs 1 to %u rows in its layer table, not %zu",
+        return plumb__fail(err, PLUMB_ERR_LIMIT,
+                           "a graph needs 1 to %u rows in its layer table, not %zu",
                            PLUMB__MAX_USES, n);
     for (size_t i = 0; i < n; i++) {
         if (memchr(layers[i].name, 0, sizeof layers[i].name) == NULL ||
             memchr(layers[i].kind, 0, sizeof layers[i].kind) == NULL)
-            return plumb__fail(err, PLUMB_ERR_ARGUMENT, "layer row %zu: its name or kind has no end", i);
+            return plumb__fail(err, PLUMB_ERR_ARGUMENT,
+                               "layer row %zu: its name or kind has no end", i);
     }
     return PLUMB_OK;
 }
@@ -184,7 +192,8 @@ static plumb_status start(plumb__h5_writer *w, const char *path, const char *run
         return plumb__fail(err, PLUMB_ERR_LIMIT, "the path is longer than %zu bytes: %s",
                            sizeof w->path - 1, path);
     if (strlen(run_id) != 32 || strspn(run_id, "0123456789abcdef") != 32)
-        return plumb__fail(err, PLUMB_ERR_ARGUMENT, "a run id is 32 hex digits, not \"%s\"", run_id);
+        return plumb__fail(err, PLUMB_ERR_ARGUMENT, "a run id is 32 hex digits, not \"%s\"",
+                           run_id);
     PLUMB_TRY(check_layers(layers, n_layers, err));
     memcpy(w->path, path, strlen(path) + 1);
     memcpy(w->run_id, run_id, 33);
@@ -220,7 +229,8 @@ plumb_status plumb__h5_create(const char *path, const char *run_id, const plumb_
     return status;
 }
 
-/* ---- steps and texts --------------------------------------------------------------------------- */
+/* ---- steps and texts ---------------------------------------------------------------------------
+ */
 
 static plumb_status check_step(const plumb__h5_writer *w, uint64_t leaf, const plumb__step *step,
                                plumb_error *err)
@@ -231,9 +241,8 @@ static plumb_status check_step(const plumb__h5_writer *w, uint64_t leaf, const p
         return plumb__fail(err, PLUMB_ERR_ARGUMENT, "%s: leaf %llu comes after leaf %llu", w->path,
                            (unsigned long long)leaf, (unsigned long long)w->next_leaf - 1);
     if (step->n_uses != w->n_layers)
-        return plumb__fail(err, PLUMB_ERR_ARGUMENT,
-                           "%s: a step of %u layer uses in a graph of %zu", w->path, step->n_uses,
-                           w->n_layers);
+        return plumb__fail(err, PLUMB_ERR_ARGUMENT, "%s: a step of %u layer uses in a graph of %zu",
+                           w->path, step->n_uses, w->n_layers);
     if (step->n_units > PLUMB__MAX_UNITS_PER_STEP || step->n_scalars > PLUMB__MAX_SCALARS ||
         (uint64_t)step->n_units * step->n_uses > PLUMB__H5_MAX_STEP_EDGES ||
         w->n_units + step->n_units > PLUMB__H5_MAX_UNITS || w->n_steps >= PLUMB__H5_MAX_STEPS)
@@ -247,10 +256,10 @@ static plumb_status append_step_row(plumb__h5_writer *w, uint64_t leaf, int64_t 
                                     uint8_t superseded, const plumb__step *s, plumb_error *err)
 {
     /* in the order of the columns from STEPS_LEAF to STEPS_LIVE */
-    const void *values[] = {&leaf,          &s->step,      &w->n_units,       &s->fingerprint,
-                            &s->attempt,    &s->n_units,   &s->micro_batches, &s->n_scalars,
-                            &superseded,    &time_ns,      &s->loss,          &s->lr,
-                            &s->normaliser, &s->loss_scale, s->scalars,       s->live};
+    const void *values[] = {&leaf,          &s->step,       &w->n_units,       &s->fingerprint,
+                            &s->attempt,    &s->n_units,    &s->micro_batches, &s->n_scalars,
+                            &superseded,    &time_ns,       &s->loss,          &s->lr,
+                            &s->normaliser, &s->loss_scale, s->scalars,        s->live};
     plumb__h5_column *columns = &w->columns[PLUMB__H5_STEPS_LEAF];
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
         PLUMB_TRY(plumb__h5_column_append(&columns[i], values[i], 1, err));
@@ -266,9 +275,9 @@ static plumb_status append_step(plumb__h5_writer *w, uint64_t leaf, int64_t time
 {
     PLUMB_TRY(append_step_row(w, leaf, time_ns, superseded, s, err));
     /* in the order of the columns from UNITS_EXAMPLE to EDGES_NORM_KIND */
-    const void *values[] = {s->example,     s->segment,      s->micro_batch, s->rows,
-                            s->unit_weight, s->unit_loss,    s->unit_entropy, s->decision,
-                            s->reason,      s->checked,      s->norm,        s->mask,
+    const void *values[] = {s->example,     s->segment,   s->micro_batch,  s->rows,
+                            s->unit_weight, s->unit_loss, s->unit_entropy, s->decision,
+                            s->reason,      s->checked,   s->norm,         s->mask,
                             s->clip,        s->norm_kind};
     plumb__h5_column *columns = &w->columns[PLUMB__H5_UNITS_EXAMPLE];
     for (size_t i = 0; i < sizeof values / sizeof values[0] && s->n_units > 0; i++)
@@ -276,8 +285,8 @@ static plumb_status append_step(plumb__h5_writer *w, uint64_t leaf, int64_t time
     return PLUMB_OK;
 }
 
-plumb_status plumb__h5_add_step(plumb__h5_writer *w, uint64_t leaf, int64_t time_ns, bool superseded,
-                                const plumb__step *step, plumb_error *err)
+plumb_status plumb__h5_add_step(plumb__h5_writer *w, uint64_t leaf, int64_t time_ns,
+                                bool superseded, const plumb__step *step, plumb_error *err)
 {
     PLUMB_TRY(check_step(w, leaf, step, err));
     const plumb_status status = append_step(w, leaf, time_ns, superseded, step, err);
@@ -289,8 +298,8 @@ plumb_status plumb__h5_add_step(plumb__h5_writer *w, uint64_t leaf, int64_t time
     return PLUMB_OK;
 }
 
-/* The group of a kind of leaf; PLUMB__H5_TEXT_GROUPS for steps. run.json, where it is handed over, stands
- * with the events, at leaf 0. */
+/* The group of a kind of leaf; PLUMB__H5_TEXT_GROUPS for steps. run.json, where it is handed over,
+ * stands with the events, at leaf 0. */
 static size_t group_of(plumb__leaf_kind kind)
 {
     switch (kind) {
@@ -323,8 +332,9 @@ plumb_status plumb__h5_add_text(plumb__h5_writer *w, plumb__leaf_kind kind, uint
         return plumb__fail(err, PLUMB_ERR_STATE, "%s takes no more leaves", w->path);
     const size_t g = group_of(kind);
     if (g == PLUMB__H5_TEXT_GROUPS || leaf < w->text_next_leaf[g])
-        return plumb__fail(err, PLUMB_ERR_ARGUMENT, "%s: leaf %llu of kind %d is out of order or no text",
-                           w->path, (unsigned long long)leaf, (int)kind);
+        return plumb__fail(err, PLUMB_ERR_ARGUMENT,
+                           "%s: leaf %llu of kind %d is out of order or no text", w->path,
+                           (unsigned long long)leaf, (int)kind);
     if (n > PLUMB__H5_MAX_TEXT_BYTES - w->text_bytes[g])
         return plumb__fail(err, PLUMB_ERR_LIMIT, "%s: the texts in /%s pass %llu bytes", w->path,
                            plumb__h5_groups[PLUMB__H5_FIRST_TEXT_GROUP + g].name,
@@ -332,8 +342,8 @@ plumb_status plumb__h5_add_text(plumb__h5_writer *w, plumb__leaf_kind kind, uint
     plumb__h5_column *columns = &w->columns[PLUMB__H5_TEXTS + g * PLUMB__H5_TEXT_COLUMNS];
     if (columns->rows + columns->buffered >= PLUMB__H5_MAX_TEXTS)
         return plumb__fail(err, PLUMB_ERR_LIMIT, "%s: /%s is full", w->path, columns->spec->group);
-    const plumb_status status = append_text(columns, leaf, time_ns, (uint8_t)kind,
-                                            w->text_bytes[g] + n, payload, n, err);
+    const plumb_status status =
+        append_text(columns, leaf, time_ns, (uint8_t)kind, w->text_bytes[g] + n, payload, n, err);
     w->broken = status != PLUMB_OK;
     if (w->broken) return status;
     w->text_bytes[g] += n;
@@ -341,7 +351,8 @@ plumb_status plumb__h5_add_text(plumb__h5_writer *w, plumb__leaf_kind kind, uint
     return PLUMB_OK;
 }
 
-/* ---- the end ----------------------------------------------------------------------------------- */
+/* ---- the end -----------------------------------------------------------------------------------
+ */
 
 static plumb_status flush_all(plumb__h5_writer *w, plumb_error *err)
 {

@@ -1,5 +1,5 @@
-/* Writing HDF5 graphs: segments and provenance.h5 (schema 1, docs/formats/graph.md). Steps and texts come
- * from the journal or from segments, never from the run's memory. */
+/* Writing HDF5 graphs: segments and provenance.h5 (schema 1, docs/formats/graph.md). Steps and
+ * texts come from the journal or from segments, never from the run's memory. */
 #ifndef PLUMB_PROVENANCE_H5_WRITER_H
 #define PLUMB_PROVENANCE_H5_WRITER_H
 
@@ -7,22 +7,23 @@
 
 typedef struct plumb__h5_writer plumb__h5_writer;
 
-/* Creates the file (must not exist) with /layers and the empty, chunked, shuffled and deflated column
- * datasets. */
+/* Creates the file (must not exist) with /layers and the empty, chunked, shuffled and deflated
+ * column datasets. */
 plumb_status plumb__h5_create(const char *path, const char *run_id, const plumb__layer_row *layers,
-                              size_t n_layers, plumb__h5_writer **writer, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                              size_t n_layers, plumb__h5_writer **writer,
+                              plumb_error *err) PLUMB_MUST_CHECK;
 /* Appends one step to /steps, /units, /edges, /entropy. */
 plumb_status plumb__h5_add_step(plumb__h5_writer *writer, uint64_t leaf, int64_t time_ns,
-                                bool superseded, const plumb__step *step, plumb_error *err)
-    PLUMB_MUST_CHECK;
-/* Appends a text leaf to /events, /checkpoints, /seals or /decisions: its exact payload and columns. */
+                                bool superseded, const plumb__step *step,
+                                plumb_error *err) PLUMB_MUST_CHECK;
+/* Appends a text leaf to /events, /checkpoints, /seals or /decisions: its exact payload and
+ * columns. */
 plumb_status plumb__h5_add_text(plumb__h5_writer *writer, plumb__leaf_kind kind, uint64_t leaf,
-                                int64_t time_ns, const void *payload, size_t n, plumb_error *err)
-    PLUMB_MUST_CHECK;
-/* What only provenance.h5 has: /examples from the manifest, /statements (certificates and envelope, exact
- * bytes), /ledger/spend [examples x uses], /index (example-major copies of the edges). Reads the edges
- * back from the file itself; call after the last step. */
+                                int64_t time_ns, const void *payload, size_t n,
+                                plumb_error *err) PLUMB_MUST_CHECK;
+/* What only provenance.h5 has: /examples from the manifest, /statements (certificates and envelope,
+ * exact bytes), /ledger/spend [examples x uses], /index (example-major copies of the edges). Reads
+ * the edges back from the file itself; call after the last step. */
 plumb_status plumb__h5_finish(plumb__h5_writer *writer, const plumb_manifest *manifest,
                               const plumb__evidence *statements, size_t n_statements,
                               plumb_error *err) PLUMB_MUST_CHECK;

@@ -1,4 +1,5 @@
-/* The inside of a graph writer, for the files that fill its parts: h5_writer.c, h5_examples.c, h5_finish.c. */
+/* The inside of a graph writer, for the files that fill its parts: h5_writer.c, h5_examples.c,
+ * h5_finish.c. */
 #ifndef PLUMB_PROVENANCE_H5_WRITER_PARTS_H
 #define PLUMB_PROVENANCE_H5_WRITER_PARTS_H
 
@@ -15,9 +16,9 @@ struct plumb__h5_writer {
     plumb__layer_row *layers;
     size_t n_layers;
     uint64_t n_units, n_steps;
-    uint64_t next_leaf;                                /* smallest that a step may have */
+    uint64_t next_leaf; /* smallest that a step may have */
     uint64_t text_next_leaf[PLUMB__H5_TEXT_GROUPS], text_bytes[PLUMB__H5_TEXT_GROUPS];
-    bool broken;   /* a call failed half way: nothing more is taken */
+    bool broken; /* a call failed half way: nothing more is taken */
     bool finished;
 };
 

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "graph_maker.h"
@@ -15,8 +16,11 @@
 void graph_layers(plumb__layer_row *layers, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        layers[i] = (plumb__layer_row){.depth = (double)i / (double)n, .rows = 64 + i, .cols = 32,
-                                       .params = (64 + i) * 32, .n_uses = n > 1 && i < 2 ? 2 : 1};
+        layers[i] = (plumb__layer_row){.depth = (double)i / (double)n,
+                                       .rows = 64 + i,
+                                       .cols = 32,
+                                       .params = (64 + i) * 32,
+                                       .n_uses = n > 1 && i < 2 ? 2 : 1};
         layers[i].use = n > 1 && i == 1;
         layers[i].weight = n > 1 && i > 0 ? (uint32_t)i - 1 : 0;
         snprintf(layers[i].name, sizeof layers[i].name, "block.%zu.w", i);
@@ -24,7 +28,10 @@ void graph_layers(plumb__layer_row *layers, size_t n)
     }
 }
 
-bool graph_superseded(uint64_t step) { return step % 10 == 7; }
+bool graph_superseded(uint64_t step)
+{
+    return step % 10 == 7;
+}
 
 plumb__h5_writer *graph_write(const char *path, uint64_t n, uint32_t n_uses)
 {
@@ -64,13 +71,18 @@ void graph_whole(const char *path, uint64_t n, uint32_t n_uses)
         {"manifest.plumb.json", GRAPH_ENVELOPE, strlen(GRAPH_ENVELOPE)}};
     plumb_error err = {0};
     plumb__h5_writer *writer = graph_write(path, n, n_uses);
-    if (plumb__h5_finish(writer, &manifest, statements, 2, &err) != PLUMB_OK) fail_msg("%s", err.message);
+    if (plumb__h5_finish(writer, &manifest, statements, 2, &err) != PLUMB_OK)
+        fail_msg("%s", err.message);
     assert_int_equal(plumb__h5_close(writer, &err), PLUMB_OK);
 }
 
-/* ---- the manifest ------------------------------------------------------------------------------ */
+/* ---- the manifest ------------------------------------------------------------------------------
+ */
 
-void graph_id(uint64_t i, char room[32]) { snprintf(room, 32, "ex:%llu", (unsigned long long)i * i); }
+void graph_id(uint64_t i, char room[32])
+{
+    snprintf(room, 32, "ex:%llu", (unsigned long long)i * i);
+}
 
 const char *graph_cohort(uint64_t i)
 {
@@ -78,7 +90,10 @@ const char *graph_cohort(uint64_t i)
     return cohorts[i % 4];
 }
 
-uint32_t graph_annotators(uint64_t i) { return (uint32_t)(i % 3); }
+uint32_t graph_annotators(uint64_t i)
+{
+    return (uint32_t)(i % 3);
+}
 
 void plumb_manifest_describe(const plumb_manifest *m, plumb_manifest_info *info)
 {
@@ -93,11 +108,19 @@ plumb_status plumb_manifest_record(const plumb_manifest *m, uint32_t i, plumb_re
     (void)err;
     graph_id(i, id);
     snprintf(label, sizeof label, "label %u", i % 7);
-    *out = (plumb_record){.size = sizeof *out, .version = 1, .id = id, .label = label,
-                          .cohort = graph_cohort(i), .profile = "{\"band\":[0,1]}",
-                          .annotators = annotators + i % 2, .n_annotators = graph_annotators(i),
-                          .quality = i % 2 ? 0.5 : NAN, .weight = 1, .step_budget_nats = NAN,
-                          .run_budget_nats = (double)i, .has_digest = i % 2 == 1};
+    *out = (plumb_record){.size = sizeof *out,
+                          .version = 1,
+                          .id = id,
+                          .label = label,
+                          .cohort = graph_cohort(i),
+                          .profile = "{\"band\":[0,1]}",
+                          .annotators = annotators + i % 2,
+                          .n_annotators = graph_annotators(i),
+                          .quality = i % 2 ? 0.5 : NAN,
+                          .weight = 1,
+                          .step_budget_nats = NAN,
+                          .run_budget_nats = (double)i,
+                          .has_digest = i % 2 == 1};
     if (i == 3 && m->long_label != NULL) out->label = m->long_label;
     memset(out->sha256, (int)i, sizeof out->sha256);
     return PLUMB_OK;

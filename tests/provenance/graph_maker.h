@@ -1,6 +1,7 @@
-/* Small graphs for the tests of the HDF5 parts: layers with a tied weight, random steps (step_maker.h), texts,
- * and a manifest that lives in memory. graph_maker.c defines plumb_manifest_describe and
- * plumb_manifest_record itself; a test that links it must not use the real manifest. */
+/* Small graphs for the tests of the HDF5 parts: layers with a tied weight, random steps
+ * (step_maker.h), texts, and a manifest that lives in memory. graph_maker.c defines
+ * plumb_manifest_describe and plumb_manifest_record itself; a test that links it must not use the
+ * real manifest. */
 #ifndef PLUMB_TESTS_GRAPH_MAKER_H
 #define PLUMB_TESTS_GRAPH_MAKER_H
 

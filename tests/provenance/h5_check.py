@@ -1,5 +1,6 @@
-"""h5_check.py GRAPH EXPECTED: reads a segment with h5py alone, as a user would, and compares the edges with the
-numbers of EXPECTED (norm, mask, clip per line). Exits 1 with the reason when something differs."""
+"""h5_check.py GRAPH EXPECTED: reads a segment with h5py alone, as a user would, and compares the
+edges with the numbers of EXPECTED (norm, mask, clip per line). Exits 1 with the reason when
+something differs."""
 import sys
 
 import h5py

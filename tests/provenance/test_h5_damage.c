@@ -1,12 +1,13 @@
-/* Aim: no damage to a graph makes the reader crash, hang or allocate without bound: every flipped byte and every
- * truncation either reads as before or gives an error with a message that names the file.
- * Method: a small provenance.h5 is damaged at seeded places (seed printed), half of them in its metadata,
- * and everything the reader offers is asked of it, in a forked child per batch under a limit on memory and
- * time. A child that dies of a signal is a failure and names the damage. */
+/* Aim: no damage to a graph makes the reader crash, hang or allocate without bound: every flipped
+ * byte and every truncation either reads as before or gives an error with a message that names the
+ * file. Method: a small provenance.h5 is damaged at seeded places (seed printed), half of them in
+ * its metadata, and everything the reader offers is asked of it, in a forked child per batch under
+ * a limit on memory and time. A child that dies of a signal is a failure and names the damage. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "base/alloc.h"
@@ -50,7 +51,8 @@ static plumb_status ask_examples(plumb__h5_reader *reader, plumb_error *err)
     for (uint64_t i = 0; i < plumb__h5_example_count(reader) && i < 4; i++) {
         uint64_t n_rows;
         PLUMB_TRY(plumb__h5_example_rows(reader, (uint32_t)i, &rows, &n_rows, err));
-        if (plumb__h5_layer_count(reader) <= 64) PLUMB_TRY(plumb__h5_ledger(reader, i, 1, spend, err));
+        if (plumb__h5_layer_count(reader) <= 64)
+            PLUMB_TRY(plumb__h5_ledger(reader, i, 1, spend, err));
     }
     const void *data;
     PLUMB_TRY(plumb__h5_statement(reader, "certificates", &data, &n, err));
@@ -84,8 +86,8 @@ static bool ask_damaged(const uint8_t *data, size_t n, const char *what, uint64_
     plumb_error err = {0};
     write_damaged(data, n);
     const plumb_status status = ask_all(&err);
-    if (status != PLUMB_OK && (err.status != status ||
-        (status != PLUMB_ERR_NO_MEMORY && strstr(err.message, path) == NULL))) {
+    if (status != PLUMB_OK && (err.status != status || (status != PLUMB_ERR_NO_MEMORY &&
+                                                        strstr(err.message, path) == NULL))) {
         fprintf(stderr, "%s %llu: status %d, message \"%s\"\n", what, (unsigned long long)number,
                 (int)status, err.message);
         _exit(2);
@@ -113,7 +115,7 @@ static uint64_t run_batch(const batch *b)
         const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
         for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++)
             signal(crashes[i], SIG_DFL);
-        const struct rlimit seconds = {120, 120};
+        const struct rlimit seconds = {60, 120};
         setrlimit(RLIMIT_CPU, &seconds);
 #ifndef SANITIZED
         const struct rlimit memory = {(rlim_t)1 << 30, (rlim_t)1 << 30};
@@ -142,8 +144,8 @@ static uint64_t run_batch(const batch *b)
     return refused;
 }
 
-/* Where byte `number` of the damage falls. Metadata is a small part of the file, and its first kilobytes hold
- * superblock and root, so half of the places are drawn from there. */
+/* Where byte `number` of the damage falls. Metadata is a small part of the file, and its first
+ * kilobytes hold superblock and root, so half of the places are drawn from there. */
 static size_t place_of(uint64_t number)
 {
     const double u = plumb_random_uniform(seed, 1, number);
@@ -164,7 +166,8 @@ static bool flip(uint64_t number)
 /* Eight bytes at once, as a wrong address or size would be. */
 static bool overwrite(uint64_t number)
 {
-    static const uint64_t values[] = {0, UINT64_MAX, UINT64_C(0x7fffffffffffffff), 1, 0x10000000000};
+    static const uint64_t values[] = {0, UINT64_MAX, UINT64_C(0x7fffffffffffffff), 1,
+                                      0x10000000000};
     const size_t at = place_of(number) & ~(size_t)7;
     uint8_t before[8];
     if (at + 8 > whole.size) return true;

@@ -1,12 +1,13 @@
-/* Aim: a graph gives back, bit for bit, the steps and texts that were put in; the same input makes the same
- * file; wrong use is refused with its message; h5py sees the same numbers.
- * Method: random steps (seed printed) of several shapes, written, read in order, backwards and at random, and
- * encoded again for their digest; files compared byte by byte; h5_check.py run by the system's python3
- * where that has h5py (skipped with the reason otherwise). */
+/* Aim: a graph gives back, bit for bit, the steps and texts that were put in; the same input makes
+ * the same file; wrong use is refused with its message; h5py sees the same numbers. Method: random
+ * steps (seed printed) of several shapes, written, read in order, backwards and at random, and
+ * encoded again for their digest; files compared byte by byte; h5_check.py run by the system's
+ * python3 where that has h5py (skipped with the reason otherwise). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "base/alloc.h"
@@ -85,7 +86,8 @@ static void steps_come_back_bit_for_bit(void **state)
         for (uint64_t i = n; i > 0 && n < 1000; i--)
             check_step(reader, i - 1, shapes[s].uses);
         for (uint64_t i = 0; i < 50 && n > 0; i++)
-            check_step(reader, (uint64_t)(plumb_random_uniform(seed, 9, i) * (double)n), shapes[s].uses);
+            check_step(reader, (uint64_t)(plumb_random_uniform(seed, 9, i) * (double)n),
+                       shapes[s].uses);
         plumb__h5_reader_free(reader);
         unlink(path);
     }
@@ -164,9 +166,11 @@ static void wrong_use_is_refused(void **state)
     plumb__layer_row layers[3];
     graph_layers(layers, 3);
     plumb__h5_writer *writer;
-    assert_int_equal(plumb__h5_create(path, "not an id", layers, 3, &writer, &err), PLUMB_ERR_ARGUMENT);
+    assert_int_equal(plumb__h5_create(path, "not an id", layers, 3, &writer, &err),
+                     PLUMB_ERR_ARGUMENT);
     assert_string_equal(err.message, "a run id is 32 hex digits, not \"not an id\"");
-    assert_int_equal(plumb__h5_create(path, GRAPH_RUN_ID, layers, 0, &writer, &err), PLUMB_ERR_LIMIT);
+    assert_int_equal(plumb__h5_create(path, GRAPH_RUN_ID, layers, 0, &writer, &err),
+                     PLUMB_ERR_LIMIT);
     assert_string_equal(err.message, "a graph needs 1 to 65536 rows in its layer table, not 0");
     assert_int_equal(plumb__h5_create(path, GRAPH_RUN_ID, layers, 3, &writer, &err), PLUMB_OK);
     made_step made;
@@ -183,7 +187,8 @@ static void wrong_use_is_refused(void **state)
                      PLUMB_ERR_ARGUMENT);
     assert_int_equal(plumb__h5_close(writer, &err), PLUMB_OK);
 
-    assert_int_equal(plumb__h5_create(path, GRAPH_RUN_ID, layers, 3, &writer, &err), PLUMB_ERR_EXISTS);
+    assert_int_equal(plumb__h5_create(path, GRAPH_RUN_ID, layers, 3, &writer, &err),
+                     PLUMB_ERR_EXISTS);
     snprintf(want, sizeof want, "cannot create %s: File exists", path);
     assert_string_equal(err.message, want);
     unlink(path);
@@ -238,7 +243,8 @@ static void error_handler_of_the_program_is_left_alone(void **state)
     unlink(path);
 }
 
-/* ---- h5py -------------------------------------------------------------------------------------- */
+/* ---- h5py --------------------------------------------------------------------------------------
+ */
 
 static bool have_h5py(void)
 {

@@ -1,12 +1,13 @@
-/* Aim: provenance.h5 holds what its manifest and its edges say: examples, statements, ledger, index; a changed
- * cell of ledger or index is found; the numpy example of docs/formats/graph.md works as printed.
- * Method: a manifest in memory and random steps (fixed seed); the ledger against a plain sum in double and
- * against one uninterrupted accounting, bit for bit; the index against a scan of all units; slabs of all
- * sizes; cells changed through HDF5. */
+/* Aim: provenance.h5 holds what its manifest and its edges say: examples, statements, ledger,
+ * index; a changed cell of ledger or index is found; the numpy example of docs/formats/graph.md
+ * works as printed. Method: a manifest in memory and random steps (fixed seed); the ledger against
+ * a plain sum in double and against one uninterrupted accounting, bit for bit; the index against a
+ * scan of all units; slabs of all sizes; cells changed through HDF5. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "base/alloc.h"
@@ -84,11 +85,13 @@ static void statements_keep_their_bytes(void **state)
     assert_int_equal(plumb__h5_statement(reader, "certificates", &data, &n, NULL), PLUMB_OK);
     assert_int_equal(n, strlen(GRAPH_CERTIFICATE));
     assert_memory_equal(data, GRAPH_CERTIFICATE, n);
-    assert_int_equal(plumb__h5_statement(reader, "manifest.plumb.json", &again, &n, NULL), PLUMB_OK);
+    assert_int_equal(plumb__h5_statement(reader, "manifest.plumb.json", &again, &n, NULL),
+                     PLUMB_OK);
     assert_memory_equal(again, GRAPH_ENVELOPE, strlen(GRAPH_ENVELOPE));
     assert_int_equal(plumb__h5_statement(reader, "certificates", &again, &n, NULL), PLUMB_OK);
     assert_ptr_equal(again, data);
-    assert_int_equal(plumb__h5_statement(reader, "policy.json", &data, &n, &err), PLUMB_ERR_NOT_FOUND);
+    assert_int_equal(plumb__h5_statement(reader, "policy.json", &data, &n, &err),
+                     PLUMB_ERR_NOT_FOUND);
     snprintf(want, sizeof want, "%s has no statement policy.json", path);
     assert_string_equal(err.message, want);
     assert_int_equal(plumb__h5_statement(reader, "../units/rows", &data, &n, &err),
@@ -97,7 +100,8 @@ static void statements_keep_their_bytes(void **state)
     unlink(path);
 }
 
-/* The charge of each example as governance.md states it, in double, without the rounding of the sums. */
+/* The charge of each example as governance.md states it, in double, without the rounding of the
+ * sums. */
 static void plain_ledger(double *ledger)
 {
     plumb__layer_row layers[USES];
@@ -130,9 +134,9 @@ static void ledger_is_the_sum_of_the_charges(void **state)
     graph_layers(layers, USES);
     graph_whole(path, STEPS, USES);
     plain_ledger(plain);
-    assert_int_equal(plumb__account_create(layers, USES, GRAPH_EXAMPLES, MAKER_MAX_UNITS, &account,
-                                           NULL),
-                     PLUMB_OK);
+    assert_int_equal(
+        plumb__account_create(layers, USES, GRAPH_EXAMPLES, MAKER_MAX_UNITS, &account, NULL),
+        PLUMB_OK);
     for (uint64_t i = 0; i < STEPS; i++) {
         made_step made;
         make_random_step(&made, GRAPH_SEED, 1, i, USES, GRAPH_EXAMPLES);
@@ -188,7 +192,8 @@ static void index_finds_every_unit_of_an_example(void **state)
     unlink(path);
 }
 
-/* ---- slabs ------------------------------------------------------------------------------------- */
+/* ---- slabs -------------------------------------------------------------------------------------
+ */
 
 typedef struct stream {
     plumb__hasher hasher;
@@ -253,7 +258,8 @@ static void slabs_of_any_size_give_the_same(void **state)
     unlink(path);
 }
 
-/* ---- contradictions ---------------------------------------------------------------------------- */
+/* ---- contradictions ----------------------------------------------------------------------------
+ */
 
 /* Adds 1 to the last byte of one cell of a dataset. */
 static void change_cell(const char *dataset, hid_t type, int rank, hsize_t row, hsize_t col)
@@ -287,8 +293,8 @@ static void a_changed_cell_is_found(void **state)
         {"/index/norm", "row 5 of /index/norm is not what /units and /edges say", 2, 5, 1},
         {"/index/mask", "row 0 of /index/mask is not what /units and /edges say", 2, 0, 3},
         {"/index/clip", "row 9 of /index/clip is not what /units and /edges say", 2, 9, 0},
-        {"/index/by_example_row", "row 4 of /index/by_example_row is not what /units and /edges say",
-         1, 4, 0},
+        {"/index/by_example_row",
+         "row 4 of /index/by_example_row is not what /units and /edges say", 1, 4, 0},
         {"/index/by_example_offset",
          "row 3 of /index/by_example_offset is not what /units and /edges say", 1, 3, 0},
     };
@@ -381,7 +387,8 @@ static void same_input_makes_the_same_bytes(void **state)
     unlink(path);
 }
 
-/* The block of docs/formats/graph.md is run as it stands there; it prints the spends of example 17. */
+/* The block of docs/formats/graph.md is run as it stands there; it prints the spends of example 17.
+ */
 static void the_example_of_the_document_works(void **state)
 {
     (void)state;
@@ -392,7 +399,8 @@ static void the_example_of_the_document_works(void **state)
     const char *source = getenv("PLUMB_SOURCE_DIR");
     char command[1024];
     graph_whole(path, STEPS, USES);
-    snprintf(command, sizeof command, "/usr/bin/python3 %s/tests/provenance/h5_document.py %s %s 17",
+    snprintf(command, sizeof command,
+             "/usr/bin/python3 %s/tests/provenance/h5_document.py %s %s 17",
              source != NULL ? source : ".", source != NULL ? source : ".", path);
     assert_int_equal(system(command), 0);
     unlink(path);
