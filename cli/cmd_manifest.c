@@ -139,15 +139,15 @@ static json_t *describe(const char *path, const plumb_manifest *m, const char *f
         const plumb_manifest_signer s = plumb_manifest_signer_at(m, i);
         json_array_append_new(signers, json_pack("{s:s,s:s}", "name", s.name, "keyid", s.keyid));
     }
-    return json_pack("{s:s,s:s,s:s,s:I,s:I,s:s,s:s?,s:b,s:s?,s:s,s:s,s:s,s:b,s:b,s:o,s:s?}", "file",
-                     path, "vendor", info.vendor, "dataset", info.dataset, "version",
-                     (json_int_t)info.manifest_version, "records", (json_int_t)info.records,
-                     "issued", issued, "expires", info.expires_s != 0 ? expires : NULL, "expired",
-                     info.expired, "audience", info.audience, "root", info.root_hex,
-                     "statement_digest", info.statement_digest, "records_digest",
-                     info.records_digest, "checkpoint", info.checkpoint, "signer_checked",
-                     info.n_signers > 0, "signers", signers, "root_fingerprint",
-                     fingerprint[0] != '\0' ? fingerprint : NULL);
+    return json_pack(
+        "{s:s,s:s,s:s,s:I,s:I,s:s,s:s?,s:b,s:s?,s:s,s:s,s:s,s:b,s:b,s:o,s:s?,s:I}", "file", path,
+        "vendor", info.vendor, "dataset", info.dataset, "version",
+        (json_int_t)info.manifest_version, "records", (json_int_t)info.records, "issued", issued,
+        "expires", info.expires_s != 0 ? expires : NULL, "expired", info.expired, "audience",
+        info.audience, "root", info.root_hex, "statement_digest", info.statement_digest,
+        "records_digest", info.records_digest, "checkpoint", info.checkpoint, "signer_checked",
+        info.n_signers > 0, "signers", signers, "root_fingerprint",
+        fingerprint[0] != '\0' ? fingerprint : NULL, "table_bytes", (json_int_t)info.table_bytes);
 }
 
 static void print_summary(const char *path, const plumb_manifest *m, const char *fingerprint)

@@ -157,6 +157,12 @@ static plumb_status read_predicate(const char *what, plumb__statement *out, plum
     PLUMB_TRY(read_time(what, p, "issued", true, &out->issued_s, err));
     PLUMB_TRY(read_time(what, p, "expires", false, &out->expires_s, err));
     PLUMB_TRY(plumb__json_string(what, p, "audience", false, &out->audience, err));
+    if (out->audience != NULL && !plumb__text_is_plain(out->audience, strlen(out->audience), 255)) {
+        return plumb__fail(err, PLUMB_ERR_FORMAT,
+                           "%s: field \"audience\" must have 1 to 255 bytes without control "
+                           "characters",
+                           what);
+    }
     PLUMB_TRY(plumb__json_object(what, p, "taxonomy", false, &out->taxonomy, err));
     PLUMB_TRY(read_records(what, p, out, err));
     return read_supersedes(what, p, out, err);

@@ -173,6 +173,15 @@ static void manifest_sign(void **state)
         "plumb manifest sign double.jsonl --key acme.key --passphrase-file pass --vendor acme "
         "--dataset d --version 1");
     assert_cli(1, "", "", "test -e double.plumb.json");
+    /* A name from the file reaches the terminal without its escape sequence. */
+    cli_write("escape.jsonl",
+              "{\"id\":\"x\",\"private\":\"" DIGEST "\",\"depth\":\"\\u001b[2J\\u009b\"}\n");
+    assert_cli(
+        3, "",
+        "plumb: escape.jsonl: line 1: field \"depth\": there is no depth named \"?[2J??\"; "
+        "known are all, none\n",
+        "plumb manifest sign escape.jsonl --key acme.key --passphrase-file pass --vendor acme "
+        "--dataset d --version 1");
     assert_cli(
         2, "",
         "plumb: manifest sign wants --key, --vendor, --dataset and --version; see plumb manifest "
