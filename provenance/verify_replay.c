@@ -20,6 +20,7 @@ plumb_status plumb__replay_open(plumb__grants *grants, plumb__replay *replay, pl
 {
     const plumb__run_json *run = &grants->v->run;
     *replay = (plumb__replay){.grants = grants, .n_examples = run->records};
+    plumb__spends_init(&replay->spends, run->layers, run->n_layers);
     PLUMB_TRY(plumb__alloc(&replay->ledger, run->records * run->n_layers, sizeof *replay->ledger,
                            "ledger", err));
     PLUMB_TRY(plumb__alloc(&replay->ema2, run->n_weights, sizeof *replay->ema2, "scales", err));
@@ -34,6 +35,8 @@ void plumb__replay_free(plumb__replay *replay)
     plumb__free(replay->ledger);
     plumb__free(replay->ema2);
     plumb__free(replay->values);
+    plumb__free(replay->most);
+    plumb__spends_free(&replay->spends);
     *replay = (plumb__replay){0};
 }
 
@@ -159,6 +162,7 @@ plumb_status plumb__replay_step(plumb__replay *replay, const plumb__step *step, 
     PLUMB_TRY(grow(replay, step->n_units, err));
     for (size_t k = 0; k < v->run.n_layers; k += v->run.layers[k].n_uses)
         PLUMB_TRY(check_scale(replay, step, k, err));
+    PLUMB_TRY(plumb__clips_check(replay, step, err));
     plumb__ledger_charge(replay->account, replay->ledger, step);
     for (uint32_t u = 0; u < step->n_units; u++)
         PLUMB_TRY(check_run_limit(replay, step, u, err));

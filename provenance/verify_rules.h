@@ -3,6 +3,7 @@
 #define PLUMB_PROVENANCE_VERIFY_RULES_H
 
 #include "provenance/account.h"
+#include "provenance/spends.h"
 #include "provenance/verify.h"
 
 /* What the manifest and the policy grant. */
@@ -48,6 +49,9 @@ typedef struct plumb__replay {
     double *ema2;  /* [weights], -1: not yet */
     double *values;
     size_t values_capacity;
+    plumb__spends spends; /* for the units of each example */
+    double *most;         /* [micro-batches] largest amplitude at the use at hand */
+    size_t most_capacity;
 } plumb__replay;
 
 plumb_status plumb__replay_open(plumb__grants *grants, plumb__replay *replay,
@@ -55,6 +59,10 @@ plumb_status plumb__replay_open(plumb__grants *grants, plumb__replay *replay,
 void plumb__replay_free(plumb__replay *replay);
 plumb_status plumb__replay_step(plumb__replay *replay, const plumb__step *step,
                                 plumb_error *err) PLUMB_MUST_CHECK;
+
+/* Every clip below 1 has a limit that asks for it; before the step is charged. */
+plumb_status plumb__clips_check(plumb__replay *replay, const plumb__step *step, plumb_error *err)
+    PLUMB_MUST_CHECK;
 
 /* The columns of /examples and /statements against the manifest and the certificates. */
 plumb_status plumb__rules_examples(const plumb__verify *v, plumb_error *err) PLUMB_MUST_CHECK;

@@ -179,6 +179,21 @@ static void a_clip_lifted_carelessly(void **state)
     assert_fails_at(*state, "careless", lift_clip, false, "step 3: ", "blocks.3.mlp.up.weight: ");
 }
 
+/* Understating influence breaks no limit; but nothing asked for it. */
+static void lower_clip(forge *g)
+{
+    made_step *m = &g->made;
+    if (m->step.step != STEP) return;
+    m->clip[edge(0, MLP)] = plumb__f16_round_down(0.125);
+}
+
+static void a_clip_lowered(void **state)
+{
+    assert_forgery(*state, "lowered", lower_clip, true,
+                   "step 3: example deb:abgate#use at layer blocks.3.mlp.up.weight: clip is 0.125, "
+                   "but no limit asks for less than 1");
+}
+
 static void shrink_norm(forge *g)
 {
     made_step *m = &g->made;
@@ -289,6 +304,7 @@ int main(void)
         cmocka_unit_test(a_clip_above_one),
         cmocka_unit_test(a_clip_lifted),
         cmocka_unit_test(a_clip_lifted_carelessly),
+        cmocka_unit_test(a_clip_lowered),
         cmocka_unit_test(a_norm_changed),
         cmocka_unit_test(a_scale_changed),
         cmocka_unit_test(a_budget_changed),
