@@ -8,10 +8,13 @@
 #include "manifest/files.h"
 #include "manifest/manifest_object.h"
 #include "manifest/note.h"
+#include "manifest/policy.h"
 
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
+
+#define POLICY_CAP ((size_t)1 << 20)
 
 static const char envelope_suffix[] = ".plumb.json";
 
@@ -236,15 +239,33 @@ static plumb_status open_all(const char *path, const plumb_trust *trust,
     return open_records(path, options, m, err);
 }
 
+/* Who trains under a policy opens its manifest under the same one. */
+static plumb_status apply_policy(plumb_manifest_options *options, plumb__policy *policy,
+                                 plumb_error *err)
+{
+    plumb__bytes text = {0};
+    if (options->policy_path == NULL) return PLUMB_OK;
+    plumb_status status = plumb__file_read(options->policy_path, POLICY_CAP, &text, err);
+    if (status == PLUMB_OK) {
+        status = plumb__policy_parse(options->policy_path, text.data, text.size, policy, err);
+    }
+    plumb__bytes_free(&text);
+    PLUMB_TRY(status);
+    options->allow_expired = policy->accept_expired;
+    options->audience = policy->audience[0] != '\0' ? policy->audience : NULL;
+    return PLUMB_OK;
+}
+
 plumb_status plumb_manifest_open(const char *path, const plumb_trust *trust,
                                  const plumb_manifest_options *options, plumb_manifest **manifest,
                                  plumb_error *err)
 {
-    plumb_manifest_options defaults;
+    plumb_manifest_options own;
+    plumb__policy policy;
     plumb_manifest *m = NULL;
     *manifest = NULL;
-    plumb_manifest_options_default(&defaults);
-    if (options == NULL) options = &defaults;
+    plumb_manifest_options_default(&own);
+    if (options == NULL) options = &own;
     if (options->size != sizeof *options || options->version != 1) {
         return plumb__fail(err, PLUMB_ERR_VERSION,
                            "plumb_manifest_options of unknown size or version");
@@ -253,9 +274,11 @@ plumb_status plumb_manifest_open(const char *path, const plumb_trust *trust,
         return plumb__fail(err, PLUMB_ERR_ARGUMENT,
                            "a manifest is opened with a trust store, or as untrusted, not both");
     }
+    own = *options;
     PLUMB_TRY(plumb__crypto_init(err));
+    PLUMB_TRY(apply_policy(&own, &policy, err));
     PLUMB_TRY(plumb__alloc(&m, 1, sizeof *m, "manifest", err));
-    const plumb_status status = open_all(path, trust, options, m, err);
+    const plumb_status status = open_all(path, trust, &own, m, err);
     if (status != PLUMB_OK) {
         plumb_manifest_free(m);
         return status;

@@ -17,6 +17,8 @@ typedef struct plumb_manifest_options {
     int64_t at_s;         /* judge expiry at this time; 0 = now */
     bool allow_expired;   /* policy `expired: accept`: opens, and plumb_manifest_expired says so */
     const char *audience; /* the policy's audience; NULL: none */
+    const char
+        *policy_path; /* its rules "expired" and "audience" take the place of the two above */
     const char *records_path; /* NULL: the .jsonl beside the envelope */
     const char *private_path; /* NULL: the .private.jsonl beside it if there is one */
     bool untrusted;           /* only with trust NULL: everything but who signed is checked, and the

@@ -7,8 +7,11 @@
 #include "manifest/dsse.h"
 #include "manifest/statement.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define DIGEST "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9"
@@ -372,6 +375,14 @@ static void expiry_and_audience(void **state)
     how.audience = "lab";
     assert_works(plumb_manifest_open(path, trust, &how, &m, err));
     plumb_manifest_free(m);
+    how.policy_path = fixture_path(f, "policy.json");
+    write_text(how.policy_path, "{\"plumb_policy\":1,\"audience\":\"plant\"}");
+    assert_fails(plumb_manifest_open(path, trust, &how, &m, err), PLUMB_ERR_POLICY, message);
+    write_text(how.policy_path, "{\"plumb_policy\":1,\"audience\":\"lab\"}");
+    assert_works(plumb_manifest_open(path, trust, &how, &m, err));
+    plumb_manifest_free(m);
+    how.policy_path = fixture_path(f, "none.json");
+    assert_int_equal(plumb_manifest_open(path, trust, &how, &m, NULL), PLUMB_ERR_NOT_FOUND);
     plumb_trust_free(trust);
 
     plumb_trust_addition a = vendor_key(f->vendor);
@@ -383,6 +394,41 @@ static void expiry_and_audience(void **state)
         open_as(f, "ended.json", err), PLUMB_ERR_EXPIRED,
         "the trust store expired at 1970-01-02T00:00:00Z; sign a new version with its root "
         "key");
+}
+
+/* A disk that takes no more: the file that is there stays as it was, and no temporary is left. */
+static void full_disk(void **state)
+{
+    const fixture *f = *state;
+    plumb_sign_options options = sign_defaults();
+    plumb__bytes before, after;
+    struct rlimit limit, small;
+    sign_records(f, RECORD("a"), NULL);
+    char path[512];
+    snprintf(path, sizeof path, "%s", fixture_path(f, "records.plumb.json"));
+    read_bytes(path, &before);
+    options.manifest_version = 2;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = limit;
+    small.rlim_cur = 100;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    plumb_error why = {0};
+    const plumb_status status =
+        plumb_manifest_sign(fixture_path(f, "records.jsonl"), f->vendor, &options, &why);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(status, PLUMB_ERR_IO);
+    assert_non_null(strstr(why.message, "File too large"));
+    read_bytes(path, &after);
+    assert_int_equal(before.size, after.size);
+    assert_memory_equal(before.data, after.data, before.size);
+    assert_works(open_as(f, "trust.json", err));
+    char command[700];
+    snprintf(command, sizeof command, "test -z \"$(ls -A '%s' | grep -F records.plumb.json.)\"",
+             f->dir);
+    assert_int_equal(system(command), 0);
+    plumb__bytes_free(&before);
+    plumb__bytes_free(&after);
 }
 
 /* Every bit of the three files, and every length. */
@@ -419,11 +465,11 @@ static void every_byte_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(form_of_the_file),  cmocka_unit_test(fields_of_a_record),
-        cmocka_unit_test(taxonomies),        cmocka_unit_test(changed_files),
-        cmocka_unit_test(wrong_statements),  cmocka_unit_test(contradictions),
-        cmocka_unit_test(wrong_signers),     cmocka_unit_test(expiry_and_audience),
-        cmocka_unit_test(every_byte_counts),
+        cmocka_unit_test(form_of_the_file), cmocka_unit_test(fields_of_a_record),
+        cmocka_unit_test(taxonomies),       cmocka_unit_test(changed_files),
+        cmocka_unit_test(wrong_statements), cmocka_unit_test(contradictions),
+        cmocka_unit_test(wrong_signers),    cmocka_unit_test(expiry_and_audience),
+        cmocka_unit_test(full_disk),        cmocka_unit_test(every_byte_counts),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
