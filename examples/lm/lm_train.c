@@ -75,6 +75,7 @@ static plumb_status open_data(lm_trainer *t)
     if (status != PLUMB_OK) return status;
     plumb_manifest_options options;
     plumb_manifest_options_default(&options);
+    options.policy_path = o->policy; /* its rules of expiry and audience; NULL without a policy */
     status = plumb_manifest_open(o->manifest, t->trust, &options, &t->manifest, &t->err);
     if (status != PLUMB_OK) return status;
     return lm_data_open(t->manifest, o->seed, &t->data, &t->err);
