@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "manifest/files.h"
+#include "runtime/known_answers.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ static void set_budgets(plumb_run *run)
 plumb_status plumb__run_prepare(plumb_run *run, plumb_error *err)
 {
     PLUMB_TRY(plumb__rules_check(run, err));
+    PLUMB_TRY(plumb__known_answers(plumb__wgrad, err));
     PLUMB_TRY(plumb__layers_resolve(run, err));
     PLUMB_TRY(plumb__masks_create(&run->masks, run->manifest, run->uses, run->n_uses,
                                   run->policy.max_mask, err));

@@ -189,7 +189,14 @@ static plumb_status check_update(const plumb_update_info *u, plumb_error *err)
     if (u->n_scalars > PLUMB_MAX_SCALARS)
         return plumb__fail(err, PLUMB_ERR_ARGUMENT, "plumb_step_commit: %u scalars, at most %d",
                            u->n_scalars, PLUMB_MAX_SCALARS);
-    return PLUMB_OK;
+    bool finite = isfinite(u->loss) && isfinite(u->lr);
+    for (uint32_t i = 0; i < u->n_scalars; i++)
+        finite = finite && isfinite(u->scalars[i]);
+    if (finite) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_NUMERIC,
+                       "plumb_step_commit: loss %g, lr %g or a scalar is not finite: abort the "
+                       "step, or commit with what was finite",
+                       u->loss, u->lr);
 }
 
 static plumb__step build(const plumb_run *run, const plumb_update_info *u)

@@ -54,7 +54,6 @@ void world_open(world *w, const char *records, const char *policy_fields)
 {
     plumb_error err;
     *w = (world){0};
-    plumb_secret_key *vendor = NULL;
     const char *tmp = getenv("TMPDIR");
     snprintf(w->dir, sizeof w->dir, "%s/plumb-runtime-XXXXXX", tmp ? tmp : "/tmp");
     assert_non_null(mkdtemp(w->dir));
@@ -65,9 +64,9 @@ void world_open(world *w, const char *records, const char *policy_fields)
     must(plumb_key_ephemeral(&w->root, &err), &err);
     must(plumb_key_ephemeral(&w->operator_key, &err), &err);
     must(plumb_key_ephemeral(&w->stranger, &err), &err);
-    must(plumb_key_ephemeral(&vendor, &err), &err);
+    must(plumb_key_ephemeral(&w->vendor, &err), &err);
     must(plumb_trust_init(w->trust, w->root, 0, &err), &err);
-    trust_add(w, vendor, "vendor", PLUMB_ROLE_QUALITY_ATTESTATION);
+    trust_add(w, w->vendor, "vendor", PLUMB_ROLE_QUALITY_ATTESTATION);
     trust_add(w, w->operator_key, "operator", PLUMB_ROLE_OPERATOR);
     must(plumb_trust_open(w->trust, &w->store, &err), &err);
     write_text(world_path(w, "records.jsonl"), records);
@@ -76,10 +75,9 @@ void world_open(world *w, const char *records, const char *policy_fields)
     sign.vendor = "acme";
     sign.dataset = "toy";
     sign.manifest_version = 1;
-    must(plumb_manifest_sign(world_path(w, "records.jsonl"), vendor, &sign, &err), &err);
+    must(plumb_manifest_sign(world_path(w, "records.jsonl"), w->vendor, &sign, &err), &err);
     must(plumb_manifest_open(w->manifest_path, w->store, NULL, &w->manifest, &err), &err);
     world_policy(w, policy_fields);
-    plumb_key_free(vendor);
 }
 
 void world_close(world *w)
@@ -90,6 +88,7 @@ void world_close(world *w)
     plumb_key_free(w->root);
     plumb_key_free(w->operator_key);
     plumb_key_free(w->stranger);
+    plumb_key_free(w->vendor);
     must(plumb__dir_remove(w->dir, &err), &err);
 }
 

@@ -17,7 +17,7 @@
 
 typedef struct world {
     char dir[128], trust[160], policy[160], manifest_path[160], out[160];
-    plumb_secret_key *root, *operator_key, *stranger;
+    plumb_secret_key *root, *operator_key, *stranger, *vendor;
     plumb_trust *store;
     plumb_manifest *manifest;
 } world;

@@ -270,8 +270,7 @@ static void test_changed_checkpoint(void **state)
     net *n = net_create(&w);
     snprintf(message, sizeof message, "%s: is not the file that was sealed; restore it from a copy",
              path);
-    must_fail(plumb_run_resume(n->run, &n->tensor, 1, NULL, &err), PLUMB_ERR_DIGEST, &err,
-              message);
+    must_fail(plumb_run_resume(n->run, &n->tensor, 1, NULL, &err), PLUMB_ERR_DIGEST, &err, message);
     net_free(n);
     plumb__bytes_free(&bytes);
     world_close(&w);
