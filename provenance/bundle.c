@@ -67,11 +67,13 @@ plumb_status plumb__bundle_create(const plumb__bundle_start *start, plumb__bundl
     plumb__bundle *b;
     PLUMB_TRY(begin(start, &options, &b, err));
     plumb_status status = plumb__writer_create(&b->writer, start, err);
-    if (status == PLUMB_OK)
-        status = plumb__recorder_start(&b->writer, &options, 0, &b->recorder, err);
+    const bool created = status == PLUMB_OK;
+    if (created) status = plumb__recorder_start(&b->writer, &options, 0, &b->recorder, err);
     if (status != PLUMB_OK) {
         plumb__bundle_free(b);
         b = NULL;
+        /* A bundle that never had a recorder holds nothing and would only be in the way. */
+        if (created) PLUMB_KEEP(status, plumb__dir_remove(start->dir, NULL));
     }
     *bundle = b;
     return status;
