@@ -221,7 +221,8 @@ static void test_no_memory(void **state)
          */
         if (created && status != PLUMB_ERR_NO_MEMORY)
             fail_msg("allocation %ld: %s", failures, err.message);
-        if (plumb__path_exists(w.out)) fail_msg("allocation %ld left a bundle: %s", failures, err.message);
+        if (plumb__path_exists(w.out))
+            fail_msg("allocation %ld left a bundle: %s", failures, err.message);
         failures++;
     }
     assert_true(failures > 60);

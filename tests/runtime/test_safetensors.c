@@ -28,6 +28,17 @@ static int drop_path(void **state)
     return unlink(path);
 }
 
+/* Without the syncs of an atomic write, and in place (a file truncated to nothing is flushed when
+ * it is closed): thousands of files are tried. */
+static void put(const void *data, size_t n)
+{
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    assert_int_equal(fwrite(data, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(truncate(path, (off_t)n), 0);
+}
+
 static void write_sample(plumb__hash *digest, uint64_t *size)
 {
     static float a[6] = {1, 2, 3, 4, 5, 6};
@@ -104,7 +115,7 @@ static void test_truncated(void **state)
     write_sample(&digest, &size);
     must(plumb__file_read(path, 1 << 20, &bytes, &err), &err);
     for (size_t n = 0; n < bytes.size; n++) {
-        must(plumb__file_write_atomic(path, bytes.data, n, 0600, &err), &err);
+        put(bytes.data, n);
         assert_int_not_equal(probe(), PLUMB_OK);
     }
     plumb__bytes_free(&bytes);
@@ -124,7 +135,7 @@ static void test_flipped(void **state)
         for (unsigned bit = 0; bit < 8; bit++) {
             plumb__safetensors f;
             bytes.data[i] ^= (uint8_t)(1u << bit);
-            must(plumb__file_write_atomic(path, bytes.data, bytes.size, 0600, &err), &err);
+            put(bytes.data, bytes.size);
             /* The recorded digest finds all of them; without it only renamed things get through. */
             assert_int_equal(plumb__safetensors_open(path, &digest, &f, &err), PLUMB_ERR_DIGEST);
             accepted += probe() == PLUMB_OK;
@@ -144,7 +155,7 @@ static void hostile(const char *header, size_t data_bytes, plumb_status wanted, 
     plumb__bytes_append_text(&b, header);
     for (size_t i = 0; i < data_bytes; i++)
         plumb__bytes_u8(&b, 1);
-    must(plumb__file_write_atomic(path, b.data, b.size, 0600, &err), &err);
+    put(b.data, b.size);
     plumb__bytes_free(&b);
     snprintf(message, sizeof message, "%s%s", path, tail);
     must_fail(plumb__safetensors_open(path, NULL, &f, &err), wanted, &err, message);
@@ -187,7 +198,7 @@ static void test_long_header(void **state)
     plumb__safetensors f;
     char message[256];
     const uint8_t length[8] = {1, 0, 0, 4, 0, 0, 0, 0}; /* 64 MiB + 1 */
-    must(plumb__file_write_atomic(path, length, 8, 0600, &err), &err);
+    put(length, 8);
     snprintf(message, sizeof message, "%s: header of 67108865 bytes, at most 67108864", path);
     must_fail(plumb__safetensors_open(path, NULL, &f, &err), PLUMB_ERR_LIMIT, &err, message);
 }
