@@ -1,6 +1,6 @@
-/* Aim: plumb verify, show and query do what their help says: exit codes, exact messages, formats, and nothing
- * on standard output but results. Method: a run made by run_forge.h, the built program run on it; its
- * JSON is parsed, its CSV and table compared with it. */
+/* Aim: plumb verify, show and query do what their help says: exit codes, exact messages, formats,
+ * and nothing on standard output but results. Method: a run made by run_forge.h, the built program
+ * run on it; its JSON is parsed, its CSV and table compared with it. */
 #include "run_forge.h"
 
 #include <jansson.h>
@@ -91,8 +91,9 @@ static void verify_takes_whatever_it_is(void **state)
     assert_non_null(strstr(last.out, "step-3.safetensors is the one this run recorded\n"));
     plumb(g, "verify records.jsonl --trust trust.json");
     assert_int_equal(last.code, 2);
-    assert_string_equal(last.errors, "plumb: records.jsonl is no bundle, no NAME.plumb.json, and not "
-                                     "in a bundle's checkpoints/; see plumb verify --help\n");
+    assert_string_equal(last.errors,
+                        "plumb: records.jsonl is no bundle, no NAME.plumb.json, and not "
+                        "in a bundle's checkpoints/; see plumb verify --help\n");
     plumb(g, "verify nowhere --trust trust.json");
     assert_int_equal(last.code, 4);
     assert_string_equal(last.errors, "plumb: nowhere: cannot be found\n");
@@ -120,10 +121,10 @@ static void verify_says_no(void **state)
     write_text(fixture_path(g->f, "spoilt/evidence/policy.json"), "{}");
     plumb(g, "--json verify spoilt --trust trust.json");
     assert_int_equal(last.code, 1);
-    assert_string_equal(last.errors,
-                        "plumb: spoilt: evidence/policy.json: has 2 bytes, but 110 were sealed\n"
-                        "plumb: still trustworthy: run.json and who signed the head; not the files, "
-                        "until the one named above is explained\n");
+    assert_string_equal(
+        last.errors, "plumb: spoilt: evidence/policy.json: has 2 bytes, but 110 were sealed\n"
+                     "plumb: still trustworthy: run.json and who signed the head; not the files, "
+                     "until the one named above is explained\n");
     json_t *json = output_json();
     assert_true(json_is_false(json_object_get(json, "holds")));
     assert_string_equal(json_string_value(json_object_get(json, "status")), "PLUMB_ERR_DIGEST");
@@ -152,12 +153,15 @@ static void show_is_one_screen(void **state)
     assert_int_equal(last.code, 0);
     assert_string_equal(last.errors, "");
     assert_non_null(strstr(last.out, "   closed, signer checked\n"));
-    assert_non_null(strstr(last.out, "model       4 governed layers, 384 parameters, depth 0 to 1\n"));
-    assert_non_null(strstr(last.out, "steps       6 acknowledged, 6 signed; 2 checkpoints, 0 events\n"));
+    assert_non_null(
+        strstr(last.out, "model       4 governed layers, 384 parameters, depth 0 to 1\n"));
+    assert_non_null(
+        strstr(last.out, "steps       6 acknowledged, 6 signed; 2 checkpoints, 0 events\n"));
     assert_non_null(strstr(last.out, "\ncohorts     team-"));
     assert_non_null(strstr(last.out, "\ntightest    deb:p"));
     size_t lines = 0;
-    for (const char *c = last.out; *c != '\0'; c++) lines += *c == '\n';
+    for (const char *c = last.out; *c != '\0'; c++)
+        lines += *c == '\n';
     assert_true(lines <= 24);
 }
 
@@ -271,16 +275,11 @@ static void help_has_an_example(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(verify_says_that_it_holds),
-        cmocka_unit_test(verify_takes_whatever_it_is),
-        cmocka_unit_test(verify_wants_trust),
-        cmocka_unit_test(verify_says_no),
-        cmocka_unit_test(verify_of_a_stranger),
-        cmocka_unit_test(show_is_one_screen),
-        cmocka_unit_test(show_of_an_open_run),
-        cmocka_unit_test(query_in_three_formats),
-        cmocka_unit_test(query_finds_nothing),
-        cmocka_unit_test(query_is_told_wrongly),
+        cmocka_unit_test(verify_says_that_it_holds), cmocka_unit_test(verify_takes_whatever_it_is),
+        cmocka_unit_test(verify_wants_trust),        cmocka_unit_test(verify_says_no),
+        cmocka_unit_test(verify_of_a_stranger),      cmocka_unit_test(show_is_one_screen),
+        cmocka_unit_test(show_of_an_open_run),       cmocka_unit_test(query_in_three_formats),
+        cmocka_unit_test(query_finds_nothing),       cmocka_unit_test(query_is_told_wrongly),
         cmocka_unit_test(help_has_an_example),
     };
     return cmocka_run_group_tests(tests, setup, forge_teardown);

@@ -37,8 +37,7 @@ static void write_records(const fixture *f)
             "\"content\":{\"bytes\":1,\"sha256\":\"%064d\"},\"domain\":\"%s\","
             "\"id\":\"deb:%s#%s\",\"rubric\":\"%s@1\"%s}\n",
             i % 4 == 0 ? ",\"src:debtags\"" : "", i / 6, i % 3 + i / 9, i,
-            i % 2 == 0 ? "sound" : "web", i == 9 ? "abgate" : package, facets[i % 3],
-            facets[i % 3],
+            i % 2 == 0 ? "sound" : "web", i == 9 ? "abgate" : package, facets[i % 3], facets[i % 3],
             i == 1    ? ",\"budget\":{\"run\":0.25,\"step\":0.1}"
             : i == 10 ? ",\"weight\":0"
             : i == 11 ? ",\"weight\":0.5"
@@ -97,14 +96,14 @@ int forge_setup(void **state)
     g->trust = open_trust(g->f, "trust.json");
     assert_works(plumb_manifest_open(fixture_path(g->f, "records.plumb.json"), g->trust, NULL,
                                      &g->manifest, err));
-    assert_works(plumb__policy_parse("policy.json", policy_text, strlen(policy_text), &g->policy,
-                                     err));
+    assert_works(
+        plumb__policy_parse("policy.json", policy_text, strlen(policy_text), &g->policy, err));
     set_layer(&g->layers[0], "token.weight", "embedding", 0, 0, 0, 2);
     set_layer(&g->layers[1], "token.weight", "embedding", 1, 0, 1, 2);
     set_layer(&g->layers[2], "blocks.0.attn.q.weight", "linear", 0.125, 1, 0, 1);
     set_layer(&g->layers[3], "blocks.3.mlp.up.weight", "linear", 0.875, 2, 0, 1);
-    assert_works(plumb__account_create(g->layers, FORGE_USES, FORGE_RECORDS, FORGE_UNITS,
-                                       &g->account, err));
+    assert_works(
+        plumb__account_create(g->layers, FORGE_USES, FORGE_RECORDS, FORGE_UNITS, &g->account, err));
     *state = g;
     return 0;
 }
@@ -129,12 +128,11 @@ static json_t *layers_json(const forge *g)
     json_t *array = json_array();
     for (size_t i = 0; i < FORGE_USES; i++) {
         const plumb__layer_row *r = &g->layers[i];
-        json_array_append_new(array, json_pack("{s:s,s:s,s:f,s:I,s:I,s:I,s:i,s:i,s:i}", "name",
-                                               r->name, "kind", r->kind, "depth", r->depth, "rows",
-                                               (json_int_t)r->rows, "cols", (json_int_t)r->cols,
-                                               "params", (json_int_t)r->params, "weight",
-                                               (int)r->weight, "use", (int)r->use, "n_uses",
-                                               (int)r->n_uses));
+        json_array_append_new(
+            array, json_pack("{s:s,s:s,s:f,s:I,s:I,s:I,s:i,s:i,s:i}", "name", r->name, "kind",
+                             r->kind, "depth", r->depth, "rows", (json_int_t)r->rows, "cols",
+                             (json_int_t)r->cols, "params", (json_int_t)r->params, "weight",
+                             (int)r->weight, "use", (int)r->use, "n_uses", (int)r->n_uses));
     }
     return array;
 }
@@ -203,7 +201,8 @@ static plumb__bundle_start start_of(forge *g, const char *path, plumb_secret_key
 static void reset(forge *g)
 {
     memset(g->ledger, 0, sizeof g->ledger);
-    for (int w = 0; w < FORGE_WEIGHTS; w++) g->ema2[w] = -1;
+    for (int w = 0; w < FORGE_WEIGHTS; w++)
+        g->ema2[w] = -1;
     g->attempt = 0;
 }
 
@@ -219,7 +218,8 @@ void forge_start(forge *g, const char *name)
     read_evidence(g, &evidence);
     const plumb__bundle_start start = start_of(g, fixture_path(g->f, name), run_key, &evidence);
     assert_works(plumb__bundle_create(&start, &g->bundle, err));
-    for (int i = 0; i < 3; i++) plumb__bytes_free(&evidence.bytes[i]);
+    for (int i = 0; i < 3; i++)
+        plumb__bytes_free(&evidence.bytes[i]);
     snprintf(g->name, sizeof g->name, "%s", name);
     forge_checkpoint(g, 0);
 }
@@ -244,8 +244,8 @@ void forge_resume(forge *g, const char *name, uint64_t from, uint64_t to)
     g->attempt = found.attempt + 1;
     memcpy(g->ledger, g->saved_ledger, sizeof g->ledger);
     memcpy(g->ema2, g->saved_ema2, sizeof g->ema2);
-    assert_works(plumb__bundle_rewind(g->bundle, from, to, &found.checkpoint_digest, g->attempt,
-                                      err));
+    assert_works(
+        plumb__bundle_rewind(g->bundle, from, to, &found.checkpoint_digest, g->attempt, err));
 }
 
 void forge_checkpoint(forge *g, uint64_t step)
@@ -257,8 +257,8 @@ void forge_checkpoint(forge *g, uint64_t step)
                            (unsigned long long)step, g->attempt);
     write_bytes(path, data, (size_t)n);
     const plumb__hash digest = plumb__blake2b(data, (size_t)n);
-    assert_works(plumb__bundle_checkpoint(g->bundle, name, g->attempt, step, (uint64_t)n, &digest,
-                                          err));
+    assert_works(
+        plumb__bundle_checkpoint(g->bundle, name, g->attempt, step, (uint64_t)n, &digest, err));
     memcpy(g->saved_ledger, g->ledger, sizeof g->ledger);
     memcpy(g->saved_ema2, g->ema2, sizeof g->ema2);
 }
@@ -358,8 +358,8 @@ static void solve(forge *g, uint64_t step, uint16_t micro_batch, size_t use, dou
         mask[n] = m->mask[edge];
         norm[n] = plumb__norm16_round_up(exp(plumb_random_normal(5, step, edge)));
         unit_nats[n] = stated_or(record.step_budget_nats, g->policy.unit_step_nats);
-        left[n] = run_left(g, m->example[u], stated_or(record.run_budget_nats, g->policy.run_nats),
-                           use);
+        left[n] =
+            run_left(g, m->example[u], stated_or(record.run_budget_nats, g->policy.run_nats), use);
         used[n] = used_before(g, u, use);
         values[n] = plumb__norm16_value(norm[n]) * plumb__norm16_value(norm[n]);
         n++;
@@ -412,7 +412,8 @@ static void settle(forge *g)
         m->spent[k] = m->nu[k] > 0 ? squares / (2 * m->nu[k] * m->nu[k]) : 0;
         m->contribution[k] = squares > 0 ? (float)fmax(0, log(squares) - logs / squares) : 0;
     }
-    for (size_t k = 0; k < FORGE_USES; k++) m->live[k] = live[g->layers[k].weight];
+    for (size_t k = 0; k < FORGE_USES; k++)
+        m->live[k] = live[g->layers[k].weight];
 }
 
 static void fill_step(forge *g, uint64_t step)
@@ -454,9 +455,12 @@ void forge_step(forge *g, uint64_t step)
     made_step *m = &g->made;
     double nu[FORGE_WEIGHTS], micro_spent[FORGE_USES] = {0};
     memset(m, 0, sizeof *m);
-    for (uint32_t u = 0; u < FORGE_UNITS; u++) admit(g, u, step);
-    for (size_t e = 0; e < FORGE_UNITS * FORGE_USES; e++) m->clip[e] = PLUMB__F16_ONE;
-    for (int w = 0; w < FORGE_WEIGHTS; w++) nu[w] = g->ema2[w] < 0 ? -1 : sqrt(g->ema2[w]);
+    for (uint32_t u = 0; u < FORGE_UNITS; u++)
+        admit(g, u, step);
+    for (size_t e = 0; e < FORGE_UNITS * FORGE_USES; e++)
+        m->clip[e] = PLUMB__F16_ONE;
+    for (int w = 0; w < FORGE_WEIGHTS; w++)
+        nu[w] = g->ema2[w] < 0 ? -1 : sqrt(g->ema2[w]);
     for (size_t k = 0; k < FORGE_USES; k++) {
         const double share = 1.0 / g->layers[k].n_uses;
         m->budget[k] = g->policy.layer_step_nats * share * share;

@@ -1,6 +1,6 @@
-/* A small run made through the bundle API alone, step by step as the runtime would: masks from the manifest,
- * clips from the budget solver, ledger and scales by account.h. A forger may put a hand in before a step
- * is encoded and signed with the operator's own keys. */
+/* A small run made through the bundle API alone, step by step as the runtime would: masks from the
+ * manifest, clips from the budget solver, ledger and scales by account.h. A forger may put a hand
+ * in before a step is encoded and signed with the operator's own keys. */
 #ifndef PLUMB_TESTS_RUN_FORGE_H
 #define PLUMB_TESTS_RUN_FORGE_H
 
@@ -11,9 +11,9 @@
 #include "step_maker.h"
 
 #define FORGE_RECORDS 12
-#define FORGE_USES 4    /* token.weight twice, blocks.0.attn.q.weight, blocks.3.mlp.up.weight */
+#define FORGE_USES 4 /* token.weight twice, blocks.0.attn.q.weight, blocks.3.mlp.up.weight */
 #define FORGE_WEIGHTS 3
-#define FORGE_UNITS 8   /* of a step, in two micro-batches; the last one is in no manifest */
+#define FORGE_UNITS 8 /* of a step, in two micro-batches; the last one is in no manifest */
 
 typedef struct forge {
     fixture *f; /* f->other is the operator */

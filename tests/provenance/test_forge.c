@@ -1,7 +1,8 @@
-/* Aim: whoever holds the operator's key can sign what he likes, but not make it follow the rules: a record
- * that was changed, encoded again and signed again keeps every signature, and still fails --full with
- * the place and the numbers. Method: run_forge.h makes the same run with one hand put in at one step,
- * carelessly (the derived columns stay) or carefully (they are made to fit); exact messages. */
+/* Aim: whoever holds the operator's key can sign what he likes, but not make it follow the rules: a
+ * record that was changed, encoded again and signed again keeps every signature, and still fails
+ * --full with the place and the numbers. Method: run_forge.h makes the same run with one hand put
+ * in at one step, carelessly (the derived columns stay) or carefully (they are made to fit); exact
+ * messages. */
 #include "run_forge.h"
 
 #include "base/half.h"
@@ -21,7 +22,8 @@ static size_t edge(uint32_t unit, size_t use)
     return (size_t)unit * FORGE_USES + use;
 }
 
-/* Signatures, files, leaves, evidence: everything but the rules must hold, so only stage 6 can object. */
+/* Signatures, files, leaves, evidence: everything but the rules must hold, so only stage 6 can
+ * object. */
 static void assert_forgery(forge *g, const char *name, void (*alter)(forge *), bool settle,
                            const char *text)
 {
@@ -90,9 +92,10 @@ static void admit_unknown(forge *g)
 
 static void an_unknown_example_admitted(void **state)
 {
-    assert_forgery(*state, "unknown", admit_unknown, true,
-                   "step 3: example (not in the manifest): decision 0 for reason 0 with weight 1, but "
-                   "by manifest and policy it is rejected");
+    assert_forgery(
+        *state, "unknown", admit_unknown, true,
+        "step 3: example (not in the manifest): decision 0 for reason 0 with weight 1, but "
+        "by manifest and policy it is rejected");
 }
 
 static void mask_of_rejected(forge *g)
@@ -103,9 +106,10 @@ static void mask_of_rejected(forge *g)
 
 static void a_rejected_example_with_a_mask(void **state)
 {
-    assert_forgery(*state, "rejected", mask_of_rejected, true,
-                   "step 3: example (not in the manifest) at layer blocks.3.mlp.up.weight: mask is 1, "
-                   "but the example was rejected");
+    assert_forgery(
+        *state, "rejected", mask_of_rejected, true,
+        "step 3: example (not in the manifest) at layer blocks.3.mlp.up.weight: mask is 1, "
+        "but the example was rejected");
 }
 
 static void heavier(forge *g)
@@ -140,7 +144,8 @@ static void a_clip_above_one(void **state)
 static uint32_t clipped_unit(const forge *g)
 {
     for (uint32_t u = 0; u < FORGE_UNITS; u++)
-        if (g->made.mask[edge(u, MLP)] != 0 && g->made.clip[edge(u, MLP)] < PLUMB__F16_ONE) return u;
+        if (g->made.mask[edge(u, MLP)] != 0 && g->made.clip[edge(u, MLP)] < PLUMB__F16_ONE)
+            return u;
     fail_msg("no unit is clipped: the run tests nothing");
     return 0;
 }
@@ -204,8 +209,8 @@ static void shrink_norm(forge *g)
 
 static void a_norm_changed(void **state)
 {
-    assert_fails_at(*state, "norm", shrink_norm, false, "step 3: layer blocks.3.mlp.up.weight: ",
-                    "spent is ");
+    assert_fails_at(*state, "norm", shrink_norm, false,
+                    "step 3: layer blocks.3.mlp.up.weight: ", "spent is ");
 }
 
 static void other_scale(forge *g)
@@ -214,12 +219,12 @@ static void other_scale(forge *g)
     if (m->step.step == STEP) m->nu[MLP] *= 1.25;
 }
 
-/* A larger nu makes every spend look smaller: the columns of the step agree with each other, but not with
- * the steps before it. */
+/* A larger nu makes every spend look smaller: the columns of the step agree with each other, but
+ * not with the steps before it. */
 static void a_scale_changed(void **state)
 {
-    assert_fails_at(*state, "scale", other_scale, true, "step 3: layer blocks.3.mlp.up.weight: ",
-                    "but by the norms before it is ");
+    assert_fails_at(*state, "scale", other_scale, true,
+                    "step 3: layer blocks.3.mlp.up.weight: ", "but by the norms before it is ");
 }
 
 static void other_budget(forge *g)
@@ -230,8 +235,9 @@ static void other_budget(forge *g)
 
 static void a_budget_changed(void **state)
 {
-    assert_forgery(*state, "budget", other_budget, true,
-                   "step 3: layer blocks.0.attn.q.weight: budget is inf, but by the record it is 3");
+    assert_forgery(
+        *state, "budget", other_budget, true,
+        "step 3: layer blocks.0.attn.q.weight: budget is inf, but by the record it is 3");
 }
 
 static void other_live(forge *g)
@@ -248,8 +254,8 @@ static void a_live_flag_changed(void **state)
 
 /* ---- the run ledger ----------------------------------------------------------------------- */
 
-/* Each step keeps the limits of a step; only the sum over the run does not. The unit limit of record 1 is
- * 0.1 nats, its run limit 0.25. */
+/* Each step keeps the limits of a step; only the sum over the run does not. The unit limit of
+ * record 1 is 0.1 nats, its run limit 0.25. */
 static void forget_ledger(forge *g)
 {
     memset(g->ledger, 0, sizeof g->ledger); /* the next step is solved as if nothing was spent */
@@ -264,7 +270,8 @@ static void a_run_limit_forgotten(void **state)
     g->alter = forget_ledger;
     g->settle = false;
     forge_start(g, "forgotten");
-    for (uint64_t step = 1; step <= 24; step++) forge_step(g, step);
+    for (uint64_t step = 1; step <= 24; step++)
+        forge_step(g, step);
     forge_close(g);
     g->alter = NULL;
     plumb_verify_options_default(&options);
@@ -285,7 +292,8 @@ static void an_honest_long_run_holds(void **state)
     plumb_verify_options options;
     plumb_verify_report report;
     forge_start(g, "long");
-    for (uint64_t step = 1; step <= 24; step++) forge_step(g, step);
+    for (uint64_t step = 1; step <= 24; step++)
+        forge_step(g, step);
     forge_close(g);
     plumb_verify_options_default(&options);
     options.trust = g->trust;

@@ -1,6 +1,7 @@
-/* Aim: a query adds up the right edges in the right groups, and its spends are those of the run ledger.
- * Method: runs made by run_forge.h (examples twice in a step, a tied weight, two annotators, a rewind);
- * every sum is compared with a plain loop over what was recorded, or with /ledger itself. */
+/* Aim: a query adds up the right edges in the right groups, and its spends are those of the run
+ * ledger. Method: runs made by run_forge.h (examples twice in a step, a tied weight, two
+ * annotators, a rewind); every sum is compared with a plain loop over what was recorded, or with
+ * /ledger itself. */
 #include "run_forge.h"
 
 #include "base/half.h"
@@ -60,8 +61,8 @@ static void spends_are_the_ledgers(void **state)
     forge *g = *state;
     plumb_graph *graph = open_graph(g, forge_whole(g, "ledger"));
     float ledger[FORGE_RECORDS * FORGE_USES];
-    assert_works(plumb__h5_ledger(plumb__record_graph(graph->v.record), 0, FORGE_RECORDS, ledger,
-                                  err));
+    assert_works(
+        plumb__h5_ledger(plumb__record_graph(graph->v.record), 0, FORGE_RECORDS, ledger, err));
     assert_memory_equal(ledger, g->ledger, sizeof ledger);
     plumb_query query = by(PLUMB_FIELD_EXAMPLE, PLUMB_FIELD_LAYER);
     plumb_result *result = ask(graph, &query);
@@ -320,7 +321,8 @@ static void rewound_steps_are_left_out(void **state)
     const double open_total = total_of(result);
     plumb_result_free(result);
     double ledger = 0;
-    for (size_t i = 0; i < FORGE_RECORDS * FORGE_USES; i++) ledger += (double)g->ledger[i];
+    for (size_t i = 0; i < FORGE_RECORDS * FORGE_USES; i++)
+        ledger += (double)g->ledger[i];
     assert_near(open_total, ledger);
     /* The graph is read while the run goes on and closes. */
     forge_close(g);
@@ -347,11 +349,12 @@ static void tightest_entries(void **state)
         size_t found = 0;
         if (closed == 0) {
             forge_start(g, "tight-open");
-            for (uint64_t step = 1; step <= 6; step++) forge_step(g, step);
+            for (uint64_t step = 1; step <= 6; step++)
+                forge_step(g, step);
             forge_stop(g);
         }
-        plumb_graph *graph = open_graph(g, closed == 0 ? fixture_path(g->f, "tight-open")
-                                                       : forge_whole(g, "tight"));
+        plumb_graph *graph =
+            open_graph(g, closed == 0 ? fixture_path(g->f, "tight-open") : forge_whole(g, "tight"));
         assert_works(plumb_graph_tightest(graph, 3, entries, &found, err));
         assert_int_equal(found, 3);
         for (size_t i = 0; i < found; i++) {
@@ -397,16 +400,11 @@ static void fields_have_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(spends_are_the_ledgers),
-        cmocka_unit_test(columns_are_counted),
-        cmocka_unit_test(every_grouping_adds_up),
-        cmocka_unit_test(annotators_count_one_over_k),
-        cmocka_unit_test(filters_select),
-        cmocka_unit_test(the_index_changes_nothing),
-        cmocka_unit_test(nothing_found_says_what),
-        cmocka_unit_test(rewound_steps_are_left_out),
-        cmocka_unit_test(tightest_entries),
-        cmocka_unit_test(damage_is_refused),
+        cmocka_unit_test(spends_are_the_ledgers),  cmocka_unit_test(columns_are_counted),
+        cmocka_unit_test(every_grouping_adds_up),  cmocka_unit_test(annotators_count_one_over_k),
+        cmocka_unit_test(filters_select),          cmocka_unit_test(the_index_changes_nothing),
+        cmocka_unit_test(nothing_found_says_what), cmocka_unit_test(rewound_steps_are_left_out),
+        cmocka_unit_test(tightest_entries),        cmocka_unit_test(damage_is_refused),
         cmocka_unit_test(fields_have_names),
     };
     return cmocka_run_group_tests(tests, forge_setup, forge_teardown);

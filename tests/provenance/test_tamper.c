@@ -1,7 +1,8 @@
-/* Aim: no bit of a closed bundle can change, no file vanish or appear, without verification saying so, and
- * nothing that is there makes it crash. Method: a small closed run; bits flipped at a stride through every
- * file (nearly each byte of the small ones), files cut at every 97th byte, each deleted, emptied, swapped with
- * its neighbour; strays of every kind; bytes put back each time, and the bundle must hold at the end. */
+/* Aim: no bit of a closed bundle can change, no file vanish or appear, without verification saying
+ * so, and nothing that is there makes it crash. Method: a small closed run; bits flipped at a
+ * stride through every file (nearly each byte of the small ones), files cut at every 97th byte,
+ * each deleted, emptied, swapped with its neighbour; strays of every kind; bytes put back each
+ * time, and the bundle must hold at the end. */
 #include "run_forge.h"
 
 #include "provenance/plumb_graph.h"
@@ -141,9 +142,16 @@ static void missing_files(void **state)
 
 static void strays(void **state)
 {
-    static const char *const files[] = {
-        "x",  "checkpoints/extra.safetensors", "checkpoints/.hidden", "evidence/policy.json.tmp",
-        "head.tmp", "provenance.h5.tmp", "seals.jsonl~", "journal", "segments", ".x" };
+    static const char *const files[] = {"x",
+                                        "checkpoints/extra.safetensors",
+                                        "checkpoints/.hidden",
+                                        "evidence/policy.json.tmp",
+                                        "head.tmp",
+                                        "provenance.h5.tmp",
+                                        "seals.jsonl~",
+                                        "journal",
+                                        "segments",
+                                        ".x"};
     forge *g = *state;
     char root[512], path[700];
     snprintf(root, sizeof root, "%s", forge_whole(g, "strays"));
@@ -162,8 +170,8 @@ static void strays(void **state)
     assert_works(verify(g, root, err));
 }
 
-/* Verification of an open run may not see a flip in the last commit group (docs/formats/bundle.md), but
- * nothing may crash it. */
+/* Verification of an open run may not see a flip in the last commit group (docs/formats/bundle.md),
+ * but nothing may crash it. */
 static void flips_in_an_open_run(void **state)
 {
     forge *g = *state;
@@ -186,8 +194,10 @@ static void flips_in_an_open_run(void **state)
         for (size_t at = 0; at < bytes.size; at += bytes.size / 60 + 1) {
             bytes.data[at] ^= 0x10;
             write_bytes(path, bytes.data, bytes.size);
-            if (journal) (void)verify(g, root, NULL);
-            else assert_refused(g, root, "a flipped bit", l.names[i], at);
+            if (journal)
+                (void)verify(g, root, NULL);
+            else
+                assert_refused(g, root, "a flipped bit", l.names[i], at);
             bytes.data[at] ^= 0x10;
         }
         write_bytes(path, bytes.data, bytes.size);
@@ -199,10 +209,8 @@ static void flips_in_an_open_run(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(flipped_bits),
-        cmocka_unit_test(cut_and_swapped_files),
-        cmocka_unit_test(missing_files),
-        cmocka_unit_test(strays),
+        cmocka_unit_test(flipped_bits),         cmocka_unit_test(cut_and_swapped_files),
+        cmocka_unit_test(missing_files),        cmocka_unit_test(strays),
         cmocka_unit_test(flips_in_an_open_run),
     };
     return cmocka_run_group_tests(tests, forge_setup, forge_teardown);

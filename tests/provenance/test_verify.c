@@ -1,6 +1,6 @@
-/* Aim: verification accepts what an honest run leaves, closed, open, interrupted or rewound, and names the
- * first thing that is wrong with anything else. Method: small runs made through the bundle API
- * (run_forge.h), damaged one way each; exact messages. */
+/* Aim: verification accepts what an honest run leaves, closed, open, interrupted or rewound, and
+ * names the first thing that is wrong with anything else. Method: small runs made through the
+ * bundle API (run_forge.h), damaged one way each; exact messages. */
 #include "run_forge.h"
 
 #include "provenance/plumb_graph.h"
@@ -120,7 +120,8 @@ static void rewound_run_holds(void **state)
     forge_stop(g);
     forge_resume(g, "rewound", 4, 2);
     const char *path = fixture_path(g->f, "rewound");
-    for (uint64_t step = 3; step <= 6; step++) forge_step(g, step);
+    for (uint64_t step = 3; step <= 6; step++)
+        forge_step(g, step);
     assert_works(plumb__bundle_flush(g->bundle, err));
     assert_works(verify(path, g->trust, true, &report, err));
     forge_close(g);
@@ -207,7 +208,8 @@ static void seals_and_head_are_exact(void **state)
     assert_verify_fails(path, g->trust, PLUMB_ERR_DIGEST,
                         "seals.jsonl: 1 bytes follow the last inventory of a closed run");
     seals.size -= 2;
-    while (seals.data[seals.size - 1] != '\n') seals.size--;
+    while (seals.data[seals.size - 1] != '\n')
+        seals.size--;
     write_bytes(inside(g, "exact", "seals.jsonl"), seals.data, seals.size);
     plumb_verify_report report;
     assert_int_not_equal(verify(path, g->trust, false, &report, NULL), PLUMB_OK);
