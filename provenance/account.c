@@ -1,6 +1,6 @@
-/* Accounting of spends (account.h). Units of one example are gathered through a small hash of chained
- * unit indices, sized once, so that a step of any shape is charged without allocating and in unit order
- * (the order fixes the bits of the sums). */
+/* Accounting of spends (account.h). Units of one example are gathered through a small hash of
+ * chained unit indices, sized once, so that a step of any shape is charged without allocating and
+ * in unit order (the order fixes the bits of the sums). */
 #include "provenance/account.h"
 
 #include "base/alloc.h"
@@ -18,10 +18,10 @@ struct plumb__account {
     uint32_t *weight_first;    /* [n_weights + 1] into weight_use */
     uint32_t *weight_use;      /* [n_uses] uses of each weight, in the order of /layers */
     uint32_t *head;            /* [slots] first unit of the example in this slot, NONE: free */
-    uint32_t *tail, *next;     /* [slots] last unit; [max_units] following unit of the same example */
-    uint32_t *used;            /* [max_units] slots in use, in order of first unit */
-    double *amplitude;         /* [n_uses] a_k of one example */
-    double *values;            /* [max_units] for medians */
+    uint32_t *tail, *next; /* [slots] last unit; [max_units] following unit of the same example */
+    uint32_t *used;        /* [max_units] slots in use, in order of first unit */
+    double *amplitude;     /* [n_uses] a_k of one example */
+    double *values;        /* [max_units] for medians */
 };
 
 double plumb__edge_amplitude(uint16_t norm, uint16_t mask, uint16_t clip)
@@ -81,7 +81,8 @@ plumb_status plumb__account_create(const plumb__layer_row *layers, size_t n_uses
     a->n_examples = n_examples;
     a->max_units = max_units_per_step;
     a->slots = 2;
-    while (a->slots < 2 * (uint64_t)max_units_per_step) a->slots *= 2;
+    while (a->slots < 2 * (uint64_t)max_units_per_step)
+        a->slots *= 2;
     plumb_status status = index_weights(a, layers, err);
     if (status == PLUMB_OK) status = allocate(a, err);
     if (status != PLUMB_OK) {
@@ -183,8 +184,10 @@ double plumb__lower_median(double *v, size_t n)
         const double pivot = v[low + (high - low) / 2];
         size_t i = low, j = high;
         for (;;) {
-            while (v[i] < pivot) i++;
-            while (v[j] > pivot) j--;
+            while (v[i] < pivot)
+                i++;
+            while (v[j] > pivot)
+                j--;
             if (i >= j) break;
             const double swap = v[i];
             v[i++] = v[j];

@@ -1,5 +1,5 @@
-/* The bundle as the training thread sees it (bundle.h): encodes leaves into the recorder's ring and waits where a
- * caller asks to. The directory is bundle_writer's, the thread recorder's. */
+/* The bundle as the training thread sees it (bundle.h): encodes leaves into the recorder's ring and
+ * waits where a caller asks to. The directory is bundle_writer's, the thread recorder's. */
 #include "provenance/bundle.h"
 
 #include "base/alloc.h"
@@ -19,7 +19,7 @@
 struct plumb__bundle {
     plumb__writer writer; /* the recorder's while it runs */
     plumb__recorder *recorder;
-    plumb__bytes text;    /* reused for canonical JSON */
+    plumb__bytes text; /* reused for canonical JSON */
     bool closed;
 };
 
@@ -122,13 +122,15 @@ static plumb_status check_step(const plumb__bundle *b, const plumb__step *step, 
     if (step->n_uses != b->writer.n_layers || step->n_units > PLUMB__MAX_UNITS_PER_STEP ||
         step->n_scalars > PLUMB__MAX_SCALARS)
         return plumb__fail(err, PLUMB_ERR_ARGUMENT,
-                           "step %" PRIu64 ": %u uses, %u units, %u scalars; the run has %zu uses, and "
+                           "step %" PRIu64
+                           ": %u uses, %u units, %u scalars; the run has %zu uses, and "
                            "at most %u units and %u scalars are recorded",
                            step->step, step->n_uses, step->n_units, step->n_scalars,
                            b->writer.n_layers, PLUMB__MAX_UNITS_PER_STEP, PLUMB__MAX_SCALARS);
     if (plumb__step_bytes(step) > PLUMB__MAX_PAYLOAD_BYTES)
         return plumb__fail(err, PLUMB_ERR_LIMIT,
-                           "step %" PRIu64 ": its record has %" PRIu64 " bytes, at most %u fit in a leaf",
+                           "step %" PRIu64 ": its record has %" PRIu64
+                           " bytes, at most %u fit in a leaf",
                            step->step, plumb__step_bytes(step), PLUMB__MAX_PAYLOAD_BYTES);
     return PLUMB_OK;
 }
@@ -160,9 +162,9 @@ plumb_status plumb__bundle_leaf(plumb__bundle *b, plumb__leaf_kind kind, const v
 {
     if (kind != PLUMB__LEAF_EVENT && kind != PLUMB__LEAF_DECISION)
         return plumb__fail(err, PLUMB_ERR_ARGUMENT,
-                           "leaf kind %d: only events and decisions are recorded this way", (int)kind);
-    if (n == 0)
-        return plumb__fail(err, PLUMB_ERR_ARGUMENT, "an event or decision cannot be empty");
+                           "leaf kind %d: only events and decisions are recorded this way",
+                           (int)kind);
+    if (n == 0) return plumb__fail(err, PLUMB_ERR_ARGUMENT, "an event or decision cannot be empty");
     PLUMB_TRY(submit_text(b, kind, json, n, 0, err));
     return leaf ? plumb__recorder_flush(b->recorder, leaf, err) : PLUMB_OK;
 }
@@ -201,8 +203,9 @@ plumb_status plumb__bundle_rewind(plumb__bundle *b, uint64_t from, uint64_t to,
     if (from == to) return PLUMB_OK;
     char hex[PLUMB__HASH_HEX_BYTES];
     plumb__hash_hex(checkpoint, hex);
-    json_t *json = json_pack("{s:s,s:I,s:I,s:I,s:s}", "kind", "rewind", "from", (json_int_t)from, "to",
-                             (json_int_t)to, "attempt", (json_int_t)attempt, "checkpoint", hex);
+    json_t *json =
+        json_pack("{s:s,s:I,s:I,s:I,s:s}", "kind", "rewind", "from", (json_int_t)from, "to",
+                  (json_int_t)to, "attempt", (json_int_t)attempt, "checkpoint", hex);
     return submit_json(b, PLUMB__LEAF_REWIND, json, to, err);
 }
 
@@ -230,8 +233,8 @@ static plumb_status name_checkpoint(const plumb__bundle *b, const char *name, pl
 }
 
 plumb_status plumb__bundle_checkpoint(plumb__bundle *b, const char *name, uint32_t attempt,
-                                      uint64_t step, uint64_t size_bytes, const plumb__hash *blake2b,
-                                      plumb_error *err)
+                                      uint64_t step, uint64_t size_bytes,
+                                      const plumb__hash *blake2b, plumb_error *err)
 {
     plumb_error local;
     if (!err) err = &local;

@@ -1,8 +1,10 @@
-/* Writing a run bundle: directory, journal, seals, head. Used by runtime/ (and by tests that forge).
- * Format and order of writes: docs/formats/bundle.md.
+/* Writing a run bundle: directory, journal, seals, head. Used by runtime/ (and by tests that
+ * forge). Format and order of writes: docs/formats/bundle.md.
  *
  * Thread safety: one training thread calls these; a recorder thread inside writes, syncs, seals.
- * plumb__bundle_acknowledged may be called from any thread. */
+ * plumb__bundle_acknowledged may be called from any thread. The recorder thread calls libhdf5 while it
+ * seals; a libhdf5 without thread safety (H5is_library_threadsafe) must not be used by another
+ * thread of the process meanwhile. */
 #ifndef PLUMB_PROVENANCE_BUNDLE_H
 #define PLUMB_PROVENANCE_BUNDLE_H
 
@@ -39,8 +41,8 @@ typedef struct plumb__bundle_options {
 typedef struct plumb__bundle_start {
     const char *dir;                 /* the bundle; must not exist */
     const char *run_id;              /* 32 hex digits, also inside run_json */
-    const void *run_json; size_t run_json_bytes; /* exact bytes of run.json; its "run_key" is the PEM
-                                                    of run_key's public half */
+    const void *run_json; /* exact bytes; its "run_key" is the PEM of run_key's public half */
+    size_t run_json_bytes;
     plumb_secret_key *run_key;       /* owned by the bundle from here on, also on failure */
     const plumb_secret_key *operator_key; /* borrowed for this call only */
     const plumb__evidence *evidence; size_t n_evidence;
@@ -50,8 +52,8 @@ typedef struct plumb__bundle_start {
 } plumb__bundle_start;
 
 /* RUN.tmp (run.json, certificates, journal/, segments/, checkpoints/, evidence/, head, lock), sync,
- * rename, sync of the parent; then the recorder thread. Errors: exists, io. Nothing is left behind on
- * failure. */
+ * rename, sync of the parent; then the recorder thread. Errors: exists, io. Nothing is left behind
+ * on failure. */
 plumb_status plumb__bundle_create(const plumb__bundle_start *start, plumb__bundle **bundle,
                                   plumb_error *err) PLUMB_MUST_CHECK;
 
@@ -69,20 +71,23 @@ typedef struct plumb__bundle_state {
 } plumb__bundle_state;
 
 /* Reopens an open bundle: takes the lock, recovers the journal (invariants in journal.c), removes
- * leftovers of interrupted seals, finishes interrupted checkpoint renames. run_key and operator_key as
- * above: a certificate that names the previous head is appended. Errors: locked, corrupt (with the
- * place), state (closed). run.json is not judged here: the runtime compares it first. */
+ * leftovers of interrupted seals, finishes interrupted checkpoint renames. run_key and operator_key
+ * as above: a certificate that names the previous head is appended. Errors: locked, corrupt (with
+ * the place), state (closed; a close that was interrupted is finished first, and state->closed is
+ * set). run.json is not judged here: the runtime compares it first. */
 plumb_status plumb__bundle_reopen(const plumb__bundle_start *start, plumb__bundle **bundle,
                                   plumb__bundle_state *state, plumb_error *err) PLUMB_MUST_CHECK;
 
-/* Encodes and submits; blocks while the ring is full, at most max_block_ms (PLUMB_ERR_BLOCKED). After
- * any journal error every call returns that first error. */
+/* Encodes and submits; blocks while the ring is full, at most max_block_ms (PLUMB_ERR_BLOCKED).
+ * After any journal error every call returns that first error. */
 plumb_status plumb__bundle_step(plumb__bundle *bundle, const plumb__step *step, plumb_error *err)
     PLUMB_MUST_CHECK;
-/* Any other leaf: canonical JSON. *leaf (may be NULL) gets its number. */
+/* An event or a decision: canonical JSON. With leaf != NULL it waits until the leaf is durable, for
+ * only the recorder gives numbers. */
 plumb_status plumb__bundle_leaf(plumb__bundle *bundle, plumb__leaf_kind kind, const void *json,
                                 size_t n, uint64_t *leaf, plumb_error *err) PLUMB_MUST_CHECK;
-/* Steps of the current attempt that are durable; thread safe. */
+/* The number of the last durable step of the current line of history (after a rewind: its `to`);
+ * thread safe. */
 uint64_t plumb__bundle_acknowledged(const plumb__bundle *bundle);
 /* Waits until everything submitted so far is durable. */
 plumb_status plumb__bundle_flush(plumb__bundle *bundle, plumb_error *err) PLUMB_MUST_CHECK;
@@ -90,8 +95,9 @@ plumb_status plumb__bundle_flush(plumb__bundle *bundle, plumb_error *err) PLUMB_
 /* Puts a checkpoint in its place: the caller has written and synced checkpoints/NAME.tmp. Flushes,
  * submits the checkpoint leaf, waits until it is durable, renames NAME.tmp to NAME, syncs. */
 plumb_status plumb__bundle_checkpoint(plumb__bundle *bundle, const char *name, uint32_t attempt,
-                                      uint64_t step, uint64_t size_bytes, const plumb__hash *blake2b,
-                                      plumb_error *err) PLUMB_MUST_CHECK;
+                                      uint64_t step, uint64_t size_bytes,
+                                      const plumb__hash *blake2b, plumb_error *err)
+    PLUMB_MUST_CHECK;
 /* Starts a new attempt after a resume (attempt + 1): the rewind leaf when `from` > `to`. */
 plumb_status plumb__bundle_rewind(plumb__bundle *bundle, uint64_t from, uint64_t to,
                                   const plumb__hash *checkpoint, uint32_t attempt, plumb_error *err)

@@ -1,5 +1,5 @@
-/* A new bundle: everything is written and synced below RUN.tmp and then renamed, so that RUN is there whole or not
- * at all (docs/formats/bundle.md section 8). */
+/* A new bundle: everything is written and synced below RUN.tmp and then renamed, so that RUN is
+ * there whole or not at all (docs/formats/bundle.md section 8). */
 #include "provenance/bundle_writer.h"
 
 #include "base/alloc.h"
@@ -37,7 +37,8 @@ plumb_status plumb__writer_init(plumb__writer *w, const plumb__bundle_start *sta
     PLUMB_TRY(plumb__crypto_init(err));
     PLUMB_TRY(check_start(start, err));
     size_t n = strlen(start->dir);
-    while (n > 1 && start->dir[n - 1] == '/') n--;
+    while (n > 1 && start->dir[n - 1] == '/')
+        n--;
     if (n == 0 || n + 64 >= sizeof w->dir)
         return plumb__fail(err, PLUMB_ERR_LIMIT, "the path of the run bundle is empty or too long");
     memcpy(w->dir, start->dir, n);
@@ -89,8 +90,8 @@ static plumb_status create_in(const char *dir, const char *name, const void *dat
     return plumb__file_create(path, data, n, 0644, err);
 }
 
-/* An interrupted creation leaves RUN.tmp behind; it is ours to remove when its lock is free. Anything else of
- * that name is left alone. */
+/* An interrupted creation leaves RUN.tmp behind; it is ours to remove when its lock is free.
+ * Anything else of that name is left alone. */
 static plumb_status clear_leftover(const char *temporary, plumb_error *err)
 {
     char lock[PLUMB__PATH_BYTES];
@@ -112,7 +113,8 @@ static plumb_status lock_directory(plumb__writer *w, const char *temporary, plum
 {
     char path[PLUMB__PATH_BYTES];
     PLUMB_TRY(plumb__path_join(path, temporary, "lock", err));
-    /* In one call: a creation killed here leaves an empty directory or one with a lock, nothing between. */
+    /* In one call: a creation killed here leaves an empty directory or one with a lock, nothing
+     * between. */
     const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0) return plumb__fail_errno(err, "cannot create %s", path);
     (void)close(fd);
@@ -140,8 +142,8 @@ static plumb_status write_evidence(const plumb__bundle_start *start, const char 
     for (size_t i = 0; i < start->n_evidence; i++) {
         const plumb__evidence *e = &start->evidence[i];
         if (!plain_name(e->name))
-            return plumb__fail(err, PLUMB_ERR_ARGUMENT, "evidence: \"%.120s\" is no plain file name",
-                               e->name);
+            return plumb__fail(err, PLUMB_ERR_ARGUMENT,
+                               "evidence: \"%.120s\" is no plain file name", e->name);
         PLUMB_TRY(create_in(dir, e->name, e->data, e->size, err));
     }
     return PLUMB_OK;
@@ -151,11 +153,13 @@ static plumb_status write_identity(const plumb__bundle_start *start, const char 
                                    plumb_error *err)
 {
     plumb__bytes line = {0};
-    plumb_status status = create_in(temporary, "run.json", start->run_json, start->run_json_bytes, err);
+    plumb_status status =
+        create_in(temporary, "run.json", start->run_json, start->run_json_bytes, err);
     if (status == PLUMB_OK)
-        status = plumb__writer_certify(start, start->run_json, start->run_json_bytes, 0, NULL, &line,
-                                       err);
-    if (status == PLUMB_OK) status = create_in(temporary, "certificates", line.data, line.size, err);
+        status = plumb__writer_certify(start, start->run_json, start->run_json_bytes, 0, NULL,
+                                       &line, err);
+    if (status == PLUMB_OK)
+        status = create_in(temporary, "certificates", line.data, line.size, err);
     plumb__bytes_free(&line);
     return status;
 }
@@ -199,7 +203,8 @@ static plumb_status refuse_existing(const char *dir, plumb_error *err)
 {
     if (!plumb__path_exists(dir)) return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_EXISTS,
-                       "%s: exists already; choose another place, or resume the run that is there", dir);
+                       "%s: exists already; choose another place, or resume the run that is there",
+                       dir);
 }
 
 /* Only what we have locked is surely ours; an empty directory harms nobody either way. */

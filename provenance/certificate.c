@@ -167,8 +167,8 @@ plumb_status plumb__certificate_parse(const char *what, const void *line, size_t
     PLUMB_TRY(plumb__dsse_parse(what, line, n, envelope, err));
     plumb_status status = PLUMB_OK;
     if (strcmp(envelope->payload_type, PLUMB__PAYLOAD_TYPE_INTOTO) != 0)
-        status = plumb__fail(err, PLUMB_ERR_FORMAT, "%s: payload type \"%s\", expected \"%s\"", what,
-                             envelope->payload_type, PLUMB__PAYLOAD_TYPE_INTOTO);
+        status = plumb__fail(err, PLUMB_ERR_FORMAT, "%s: payload type \"%s\", expected \"%s\"",
+                             what, envelope->payload_type, PLUMB__PAYLOAD_TYPE_INTOTO);
     if (status == PLUMB_OK)
         status = plumb__json_parse(what, envelope->payload.data, envelope->payload.size, &statement,
                                    err);
@@ -193,8 +193,8 @@ static plumb_status check_place(const char *what, size_t index, const char *run_
 }
 
 plumb_status plumb__certificates_parse(const char *path, const void *data, size_t n,
-                                       const char *run_id, plumb__certificate **list,
-                                       size_t *count, plumb_error *err)
+                                       const char *run_id, plumb__certificate **list, size_t *count,
+                                       plumb_error *err)
 {
     const char *at = data, *end = at + n;
     char what[PLUMB__NOTE_ORIGIN_BYTES + 64];
@@ -207,7 +207,8 @@ plumb_status plumb__certificates_parse(const char *path, const void *data, size_
         const char *lf = memchr(at, '\n', (size_t)(end - at));
         if (!lf || *count >= PLUMB__MAX_CERTIFICATES) break;
         plumb__dsse envelope;
-        PLUMB_TRY_CLEAN(plumb__grow(list, &capacity, *count + 1, sizeof **list, "certificates", err));
+        PLUMB_TRY_CLEAN(
+            plumb__grow(list, &capacity, *count + 1, sizeof **list, "certificates", err));
         PLUMB_TRY_CLEAN(plumb__certificate_parse(what, at, (size_t)(lf - at), &envelope,
                                                  &(*list)[*count], err));
         plumb__dsse_free(&envelope);
@@ -258,8 +259,8 @@ plumb_status plumb__head_verify(const char *path, const void *data, size_t n, co
     plumb__head_origin(run_id, origin);
     for (size_t i = count; i-- > 0;) {
         plumb_error *keep = i + 1 == count ? &first : NULL;
-        const plumb_status status = plumb__note_verify(path, data, n, origin,
-                                                       &certificates[i].run_key, head, keep);
+        const plumb_status status =
+            plumb__note_verify(path, data, n, origin, &certificates[i].run_key, head, keep);
         if (status == PLUMB_OK && strcmp(head->origin, origin) == 0) {
             for (size_t k = i + 1; k < count; k++)
                 if (!names_head(&certificates[k], head))

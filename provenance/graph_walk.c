@@ -1,5 +1,5 @@
-/* Graphs leaf by leaf (graph_walk.h): steps and texts are two tables, each rising by leaf; the walk merges
- * them. */
+/* Graphs leaf by leaf (graph_walk.h): steps and texts are two tables, each rising by leaf; the walk
+ * merges them. */
 #include "provenance/graph_walk.h"
 
 #include "base/alloc.h"
@@ -60,8 +60,8 @@ static plumb_status walk_leaves(walk *w, plumb_error *err)
     const plumb__h5_step_row *rows = plumb__h5_steps(w->reader);
     const plumb__h5_text *list = plumb__h5_texts(w->reader);
     while (w->step < steps || w->text < texts) {
-        const bool step_next = w->text >= texts ||
-                               (w->step < steps && rows[w->step].leaf < list[w->text].leaf);
+        const bool step_next =
+            w->text >= texts || (w->step < steps && rows[w->step].leaf < list[w->text].leaf);
         PLUMB_TRY(check_rising(w, step_next ? rows[w->step].leaf : list[w->text].leaf, err));
         PLUMB_TRY(step_next ? visit_step(w, &rows[w->step], err)
                             : visit_text(w, &list[w->text], err));
@@ -76,8 +76,8 @@ plumb_status plumb__graph_walk(const char *path, const char *run_id, plumb__grap
     PLUMB_TRY(plumb__h5_open(path, &w.reader, err));
     plumb_status status = PLUMB_OK;
     if (strcmp(plumb__h5_run_id(w.reader), run_id) != 0)
-        status = plumb__fail(err, PLUMB_ERR_CORRUPT, "%s: belongs to run %.40s, not to run %s", path,
-                             plumb__h5_run_id(w.reader), run_id);
+        status = plumb__fail(err, PLUMB_ERR_CORRUPT, "%s: belongs to run %.40s, not to run %s",
+                             path, plumb__h5_run_id(w.reader), run_id);
     if (status == PLUMB_OK) status = walk_leaves(&w, err);
     plumb__h5_reader_free(w.reader);
     plumb__bytes_free(&w.scratch);
@@ -112,7 +112,8 @@ static plumb_status compare_leaf(const plumb__graph_leaf *leaf, void *ctx, plumb
     const plumb__leaf_digest *want = c->at < c->expected->n ? &c->expected->list[c->at] : NULL;
     if (!want || want->leaf != leaf->leaf || !plumb__hash_equal(&want->digest, &leaf->digest))
         return plumb__fail(err, PLUMB_ERR_CORRUPT,
-                           "%s: leaf %" PRIu64 " reads back differently from what was recorded; the "
+                           "%s: leaf %" PRIu64
+                           " reads back differently from what was recorded; the "
                            "disk or the memory of this machine is not to be trusted",
                            c->path, leaf->leaf);
     c->at++;

@@ -1,5 +1,5 @@
-/* Walks an HDF5 graph leaf by leaf, each with the digest of its payload as encoded from the columns: for reading
- * back what was written, for merging and for recovery. */
+/* Walks an HDF5 graph leaf by leaf, each with the digest of its payload as encoded from the
+ * columns: for reading back what was written, for merging and for recovery. */
 #ifndef PLUMB_PROVENANCE_GRAPH_WALK_H
 #define PLUMB_PROVENANCE_GRAPH_WALK_H
 
@@ -15,7 +15,8 @@ typedef struct plumb__graph_leaf {
     size_t payload_bytes;
 } plumb__graph_leaf;
 
-typedef plumb_status plumb__graph_leaf_fn(const plumb__graph_leaf *leaf, void *ctx, plumb_error *err);
+typedef plumb_status plumb__graph_leaf_fn(const plumb__graph_leaf *leaf, void *ctx,
+                                          plumb_error *err);
 
 /* Opens the file, visits its leaves in rising order, closes it. Leaf numbers that do not rise are
  * PLUMB_ERR_CORRUPT. */
@@ -38,7 +39,7 @@ plumb_status plumb__digests_add(plumb__digests *digests, uint64_t leaf, const pl
 void plumb__digests_free(plumb__digests *digests);
 /* Reads the file back: it must hold exactly these leaves (J13 of journal.c). */
 plumb_status plumb__graph_read_back(const char *path, const char *run_id,
-                                    const plumb__digests *expected, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                                    const plumb__digests *expected,
+                                    plumb_error *err) PLUMB_MUST_CHECK;
 
 #endif

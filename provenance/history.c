@@ -12,7 +12,8 @@ plumb_status plumb__history_step(plumb__history *h, uint32_t attempt, uint64_t s
 {
     if (plumb__history_superseded(h, attempt, step))
         return plumb__fail(err, PLUMB_ERR_CORRUPT,
-                           "step %" PRIu64 " of attempt %u was recorded after the rewind that undid it",
+                           "step %" PRIu64
+                           " of attempt %u was recorded after the rewind that undid it",
                            step, attempt);
     if (attempt > h->attempt) h->attempt = attempt;
     h->last_step = step;
@@ -75,7 +76,8 @@ static plumb_status note_rewind(plumb__history *h, const char *what, const json_
 static plumb_status note_checkpoint(plumb__history *h, const char *what, const json_t *json,
                                     plumb_error *err)
 {
-    static const char *const fields[] = {"kind", "attempt", "step", "file", "bytes", "blake2b", NULL};
+    static const char *const fields[] = {"kind",  "attempt", "step", "file",
+                                         "bytes", "blake2b", NULL};
     plumb__history_checkpoint c = {0};
     const char *file = NULL;
     uint64_t attempt = 0;
@@ -86,8 +88,8 @@ static plumb_status note_checkpoint(plumb__history *h, const char *what, const j
     PLUMB_TRY(digest_field(what, json, "blake2b", &c.blake2b, err));
     PLUMB_TRY(plumb__json_string(what, json, "file", true, &file, err));
     if (strlen(file) == 0 || strlen(file) >= sizeof c.file || strchr(file, '/') || file[0] == '.')
-        return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: \"%.120s\" is no name for a checkpoint", what,
-                           file);
+        return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: \"%.120s\" is no name for a checkpoint",
+                           what, file);
     memcpy(c.file, file, strlen(file) + 1);
     c.attempt = (uint32_t)attempt;
     if (c.attempt > h->attempt) h->attempt = c.attempt;
@@ -105,11 +107,13 @@ plumb_status plumb__history_text(plumb__history *h, plumb__leaf_kind kind, uint6
     json_t *json = NULL;
     (void)snprintf(what, sizeof what, "leaf %" PRIu64, leaf);
     PLUMB_TRY(plumb__json_parse(what, payload, n, &json, err));
-    plumb_status status =
-        !json_is_object(json)
-            ? plumb__fail(err, PLUMB_ERR_FORMAT, "%s: must be a JSON object", what)
-        : kind == PLUMB__LEAF_REWIND ? note_rewind(h, what, json, err)
-                                     : note_checkpoint(h, what, json, err);
+    plumb_status status = PLUMB_OK;
+    if (!json_is_object(json))
+        status = plumb__fail(err, PLUMB_ERR_FORMAT, "%s: must be a JSON object", what);
+    else if (kind == PLUMB__LEAF_REWIND)
+        status = note_rewind(h, what, json, err);
+    else
+        status = note_checkpoint(h, what, json, err);
     json_decref(json);
     return status;
 }

@@ -1,5 +1,5 @@
-/* The line of history: which steps and checkpoints later rewinds undid, and where the run stands. Fed leaf by leaf
- * in rising order by recovery and by the merge. */
+/* The line of history: which steps and checkpoints later rewinds undid, and where the run stands.
+ * Fed leaf by leaf in rising order by recovery and by the merge. */
 #ifndef PLUMB_PROVENANCE_HISTORY_H
 #define PLUMB_PROVENANCE_HISTORY_H
 

@@ -15,7 +15,10 @@
 
 static const char *const state_names[] = {"open", "merged", "closed"};
 
-const char *plumb__seal_state_name(plumb__seal_state state) { return state_names[state]; }
+const char *plumb__seal_state_name(plumb__seal_state state)
+{
+    return state_names[state];
+}
 
 bool plumb__inventory_covers(const char *relative)
 {
@@ -27,7 +30,8 @@ bool plumb__inventory_covers(const char *relative)
 
 void plumb__inventory_free(plumb__inventory *inventory)
 {
-    for (size_t i = 0; i < inventory->n_files; i++) plumb__free(inventory->files[i].name);
+    for (size_t i = 0; i < inventory->n_files; i++)
+        plumb__free(inventory->files[i].name);
     plumb__free(inventory->files);
     *inventory = (plumb__inventory){0};
 }
@@ -100,7 +104,8 @@ plumb_status plumb__inventory_collect(const char *dir, const plumb__inventory *p
 {
     *out = (plumb__inventory){0};
     collect c = {dir, previous, out};
-    /* A checkpoint may get its name between the listing of its directory and the look at the file. */
+    /* A checkpoint may get its name between the listing of its directory and the look at the file.
+     * */
     for (int attempt = 0;; attempt++) {
         const plumb_status status =
             plumb__dir_walk(dir, PLUMB__MAX_INVENTORY_FILES, collect_file, &c, err);
@@ -131,8 +136,8 @@ static json_t *files_json(const plumb__inventory *inventory)
         const plumb__inventory_file *f = &inventory->files[i];
         char hex[PLUMB__HASH_HEX_BYTES];
         plumb__hash_hex(&f->blake2b, hex);
-        (void)json_array_append_new(files, json_pack("{s:s,s:s,s:I}", "name", f->name, "blake2b", hex,
-                                                     "bytes", (json_int_t)f->bytes));
+        (void)json_array_append_new(files, json_pack("{s:s,s:s,s:I}", "name", f->name, "blake2b",
+                                                     hex, "bytes", (json_int_t)f->bytes));
     }
     return files;
 }
@@ -146,10 +151,11 @@ plumb_status plumb__inventory_dump(const plumb__inventory *inventory, plumb__byt
                              (json_int_t)inventory->leaf, "seal", (json_int_t)inventory->seal,
                              "state", plumb__seal_state_name(inventory->state), "files", files);
     plumb_status status =
-        line && whole ? plumb__json_dump(line, out, err)
-                      : plumb__fail(err, PLUMB_ERR_FORMAT,
-                                    "an inventory could not be written: a file name is not UTF-8, or "
-                                    "there is no memory");
+        line && whole
+            ? plumb__json_dump(line, out, err)
+            : plumb__fail(err, PLUMB_ERR_FORMAT,
+                          "an inventory could not be written: a file name is not UTF-8, or "
+                          "there is no memory");
     json_decref(line);
     return status;
 }

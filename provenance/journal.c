@@ -1,8 +1,9 @@
-/* The journal, writing half: append-only frames in files journal/NNNNNNNN.plj (docs/formats/bundle.md,
- * section 4). The reading half is journal_scan.c, the thread that writes recorder.c, recovery recover.c.
+/* The journal, writing half: append-only frames in files journal/NNNNNNNN.plj
+ * (docs/formats/bundle.md, section 4). The reading half is journal_scan.c, the thread that writes
+ * recorder.c, recovery recover.c.
  *
- * STATES of a bundle's writer. One thread, the recorder, moves between them; before it runs and after it
- * has stopped, the training thread stands in for it.
+ * STATES of a bundle's writer. One thread, the recorder, moves between them; before it runs and
+ * after it has stopped, the training thread stands in for it.
  *
  *            create, reopen
  *                  |
@@ -24,26 +25,28 @@
  *  J1  A journal file's header and its name in the directory are synced before any frame in it is
  *      acknowledged.
  *  J2  The journal is only appended to. No byte below the durable offset is written or cut again.
- *  J3  The `durable` field of a frame never exceeds what a completed fdatasync covered before the frame's
- *      commit group began. So a frame header that can be read proves that everything below its `durable`
- *      once was on the disk, and damage there is damage, not a torn write.
- *  J4  The acknowledged watermark rises only after the fdatasync of its frames has returned success.
- *  J5  Every frame's chain value covers the chain before it, its header and, by digest, its payload.
- *  J6  Leaf numbers, tree and frames advance together, in submission order: leaf numbers are given by the
- *      recorder alone, so what is durable is always a prefix of what was submitted.
- *  J7  A journal file is unlinked only when its leaves are in a segment that was synced, read back and
- *      renamed, the inventory naming that segment is synced, the head covers it, and the next journal
- *      file exists durably. Files are unlinked in rising order: those left are always consecutive.
- *  J8  The first failed write or sync ends the writer. It is never retried, for the kernel may have dropped
- *      the pages and report success the second time; later calls all return that first error.
- *  J9  Recovery cuts only at or above the highest durable offset any header gives; below it nothing is
- *      touched and the run is refused with the place.
+ *  J3  The `durable` field of a frame never exceeds what a completed fdatasync covered before the
+ *      frame's commit group began. So a frame header that can be read proves that everything below
+ *      its `durable` once was on the disk, and damage there is damage, not a torn write.
+ *  J4  The acknowledged watermark rises only after the fdatasync of its frames has succeeded.
+ *  J5  Each chain value covers the chain before it, the header and, by digest, the payload.
+ *  J6  Leaf numbers, tree and frames advance together, in submission order: leaf numbers are given
+ *      by the recorder alone, so what is durable is always a prefix of what was submitted.
+ *  J7  A journal file is unlinked only when its leaves are in a segment that was synced, read back
+ *      and renamed, the inventory naming that segment is synced, the head covers it, and the next
+ *      journal file exists durably. Files are unlinked in rising order: those left are always
+ *      consecutive.
+ *  J8  The first failed write or sync ends the writer. It is never retried, for the kernel may have
+ *      dropped the pages and report success the second time; later calls all return that first
+ *      error.
+ *  J9  Recovery cuts only at or above the highest durable offset any header gives; below it nothing
+ *      is touched and the run is refused with the place.
  *  J10 The signed head is a floor: a bundle with fewer leaves than its head signs is refused.
  *  J11 A checkpoint gets its final name only after its leaf is durable.
  *  J12 One writer: the exclusive lock on RUN/lock is held from before the first read until the end.
  *  J13 Segments and provenance.h5 are built from what is read back from disk, never from memory.
- *  J14 seals.jsonl is synced before the head that covers its line is written; so a head never signs a line
- *      that could be lost. */
+ *  J14 seals.jsonl is synced before the head that covers its line is written; so a head never signs
+ *      a line that could be lost. */
 #include "provenance/journal_write.h"
 
 #include <fcntl.h>
@@ -136,8 +139,9 @@ void plumb__frame_header_store(plumb__frame_header *header, const plumb__hash *p
 
 static bool kind_is_journalled(uint8_t kind)
 {
-    return kind == PLUMB__LEAF_STEP || kind == PLUMB__LEAF_EVENT || kind == PLUMB__LEAF_CHECKPOINT ||
-           kind == PLUMB__LEAF_REWIND || kind == PLUMB__LEAF_DECISION;
+    return kind == PLUMB__LEAF_STEP || kind == PLUMB__LEAF_EVENT ||
+           kind == PLUMB__LEAF_CHECKPOINT || kind == PLUMB__LEAF_REWIND ||
+           kind == PLUMB__LEAF_DECISION;
 }
 
 bool plumb__frame_header_load(const uint8_t *data, plumb__frame_header *header)

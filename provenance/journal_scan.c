@@ -1,6 +1,6 @@
-/* The journal, reading half: whole frames in order, and the judgement of what follows them, torn write or
- * damage (docs/formats/bundle.md section 4; invariants J3, J5, J9 of journal.c). Takes no lock and changes
- * nothing. */
+/* The journal, reading half: whole frames in order, and the judgement of what follows them, torn
+ * write or damage (docs/formats/bundle.md section 4; invariants J3, J5, J9 of journal.c). Takes no
+ * lock and changes nothing. */
 #include "provenance/journal_write.h"
 
 #include "base/alloc.h"
@@ -36,7 +36,8 @@ typedef struct scan {
 
 /* ---- the files ---------------------------------------------------------------------------- */
 
-static plumb_status note_file(const char *relative, uint64_t size_bytes, void *ctx, plumb_error *err)
+static plumb_status note_file(const char *relative, uint64_t size_bytes, void *ctx,
+                              plumb_error *err)
 {
     scan *s = ctx;
     (void)size_bytes;
@@ -53,7 +54,8 @@ static plumb_status note_file(const char *relative, uint64_t size_bytes, void *c
                           "journal files", err));
     journal_file *f = &s->files[s->n_files++];
     *f = (journal_file){.fd = -1};
-    for (size_t i = 0; i < 8; i++) f->number = f->number * 10 + (uint64_t)(relative[i] - '0');
+    for (size_t i = 0; i < 8; i++)
+        f->number = f->number * 10 + (uint64_t)(relative[i] - '0');
     return plumb__journal_path(s->run_dir, f->number, f->path, err);
 }
 
@@ -82,11 +84,13 @@ static plumb_status list_and_open(scan *s, plumb_error *err)
     PLUMB_TRY(plumb__path_join(path, s->run_dir, "journal", err));
     if (!plumb__path_exists(path)) return PLUMB_OK;
     PLUMB_TRY(plumb__dir_walk(path, PLUMB__JOURNAL_MAX_FILES + 1, note_file, s, err));
-    for (size_t i = 0; i < s->n_files; i++) PLUMB_TRY(open_file(&s->files[i], err));
+    for (size_t i = 0; i < s->n_files; i++)
+        PLUMB_TRY(open_file(&s->files[i], err));
     for (size_t i = 1; i < s->n_files; i++)
         if (s->files[i].number != s->files[i - 1].number + 1)
             return plumb__fail(err, PLUMB_ERR_CORRUPT,
-                               "%s: journal file %08" PRIu64 ".plj is missing; restore it from a copy",
+                               "%s: journal file %08" PRIu64
+                               ".plj is missing; restore it from a copy",
                                s->run_dir, s->files[i - 1].number + 1);
     return PLUMB_OK;
 }
@@ -105,8 +109,9 @@ static plumb_status open_files(scan *s, plumb_error *err)
 
 /* ---- torn or damaged ----------------------------------------------------------------------- */
 
-/* Raises *highest to the `durable` of every frame header in bytes from.. of the file that has a good check
- * and, where the file's global offset `base` is known (not UINT64_MAX), stands at its own offset. */
+/* Raises *highest to the `durable` of every frame header in bytes from.. of the file that has a
+ * good check and, where the file's global offset `base` is known (not UINT64_MAX), stands at its
+ * own offset. */
 static plumb_status search_headers(const journal_file *f, uint64_t from, uint64_t base,
                                    uint64_t *highest, plumb_error *err)
 {
@@ -151,8 +156,8 @@ static plumb_status damaged(const journal_file *f, uint64_t at, uint64_t place, 
                        f->path, at, place, durable);
 }
 
-/* Frames end at `at` in file i, the data does not. Looks for proof, there and in every later file, that the
- * byte at `at` was durable once (J9). */
+/* Frames end at `at` in file i, the data does not. Looks for proof, there and in every later file,
+ * that the byte at `at` was durable once (J9). */
 static plumb_status judge_end(scan *s, size_t i, uint64_t at, uint64_t base, plumb_error *err)
 {
     uint64_t highest = s->highest_durable;
@@ -188,9 +193,9 @@ static void note_end(scan *s, size_t i, uint64_t at, uint64_t global, bool keep)
 
 typedef struct cursor {
     const journal_file *file;
-    uint64_t base;     /* global offset of the file */
-    uint64_t at;       /* in the file */
-    bool first;        /* no frame of this file has been read */
+    uint64_t base; /* global offset of the file */
+    uint64_t at;   /* in the file */
+    bool first;    /* no frame of this file has been read */
 } cursor;
 
 /* The first frame of a file may skip the numbers that inventories took. */
@@ -199,7 +204,8 @@ static bool leaf_follows(const scan *s, const cursor *c, uint64_t leaf)
     return c->first ? leaf >= s->summary->next_leaf : leaf == s->summary->next_leaf;
 }
 
-/* Reads the frame at the cursor; *whole is false when it is not a whole frame in its right place. */
+/* Reads the frame at the cursor; *whole is false when it is not a whole frame in its right place.
+ * */
 static plumb_status read_frame(scan *s, cursor *c, plumb__frame *frame, bool *whole,
                                plumb_error *err)
 {
@@ -213,10 +219,10 @@ static plumb_status read_frame(scan *s, cursor *c, plumb__frame *frame, bool *wh
     if (h.durable > s->highest_durable) s->highest_durable = h.durable;
     if (!leaf_follows(s, c, h.leaf) || h.leaf == 0 || h.leaf == UINT64_MAX) return PLUMB_OK;
     if (h.payload_bytes > f->size - c->at - sizeof bytes) return PLUMB_OK;
-    PLUMB_TRY(plumb__grow(&s->payload, &s->payload_capacity, h.payload_bytes, 1, "a journal frame",
-                          err));
-    PLUMB_TRY(plumb__fd_read_at(f->fd, s->payload, h.payload_bytes, c->at + sizeof bytes, f->path,
-                                err));
+    PLUMB_TRY(
+        plumb__grow(&s->payload, &s->payload_capacity, h.payload_bytes, 1, "a journal frame", err));
+    PLUMB_TRY(
+        plumb__fd_read_at(f->fd, s->payload, h.payload_bytes, c->at + sizeof bytes, f->path, err));
     const plumb__hash digest = plumb__blake2b(s->payload, h.payload_bytes);
     const plumb__hash chain = plumb__frame_chain(bytes, &s->tail->chain, &digest);
     if (!plumb__hash_equal(&chain, &h.chain)) return PLUMB_OK; /* J5 */
@@ -234,10 +240,8 @@ static plumb_status read_frame(scan *s, cursor *c, plumb__frame *frame, bool *wh
 
 static plumb_status scan_frames(scan *s, size_t i, uint64_t base, bool *ended, plumb_error *err)
 {
-    cursor c = {.file = &s->files[i],
-                .base = base,
-                .at = PLUMB__JOURNAL_FILE_HEADER_BYTES,
-                .first = true};
+    cursor c = {
+        .file = &s->files[i], .base = base, .at = PLUMB__JOURNAL_FILE_HEADER_BYTES, .first = true};
     while (c.at < c.file->size) {
         plumb__frame frame;
         bool whole;
@@ -259,7 +263,8 @@ static plumb_status scan_frames(scan *s, size_t i, uint64_t base, bool *ended, p
 static bool file_follows(const scan *s, size_t i, const plumb__file_header *header)
 {
     if (i == 0) return true;
-    return header->offset == s->tail->offset && plumb__hash_equal(&header->chain, &s->tail->chain) &&
+    return header->offset == s->tail->offset &&
+           plumb__hash_equal(&header->chain, &s->tail->chain) &&
            strcmp(header->run_id, s->tail->run_id) == 0;
 }
 
@@ -269,8 +274,8 @@ static plumb_status scan_file(scan *s, size_t i, bool *ended, plumb_error *err)
     const journal_file *f = &s->files[i];
     bool whole;
     PLUMB_TRY(load_file_header(f, &header, &whole, err));
-    /* The first file was made durable with the bundle, or before its predecessors were unlinked (J7);
-     * a later one may have been cut off while it was made (J1). */
+    /* The first file was made durable with the bundle, or before its predecessors were unlinked
+     * (J7); a later one may have been cut off while it was made (J1). */
     if (!whole && i == 0) return damaged(f, 0, 0, PLUMB__JOURNAL_FILE_HEADER_BYTES, err);
     if (!whole) {
         PLUMB_TRY(judge_end(s, i, 0, s->tail->offset, err));

@@ -1,5 +1,5 @@
-/* The writing half of the journal (states and invariants: journal.c) and what recovery must know beyond
- * journal.h. Inside provenance/ only. */
+/* The writing half of the journal (states and invariants: journal.c) and what recovery must know
+ * beyond journal.h. Inside provenance/ only. */
 #ifndef PLUMB_PROVENANCE_JOURNAL_WRITE_H
 #define PLUMB_PROVENANCE_JOURNAL_WRITE_H
 

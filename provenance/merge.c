@@ -1,6 +1,6 @@
-/* Closing a run: provenance.h5 from the segments, two inventories, two heads (docs/formats/bundle.md section 8).
- * The segments are walked twice: first for digests and rewinds, then for their columns, so that every step is
- * written with its final `superseded` flag. */
+/* Closing a run: provenance.h5 from the segments, two inventories, two heads
+ * (docs/formats/bundle.md section 8). The segments are walked twice: first for digests and rewinds,
+ * then for their columns, so that every step is written with its final `superseded` flag. */
 #include "provenance/bundle_writer.h"
 
 #include "base/alloc.h"
@@ -23,7 +23,7 @@ typedef struct merge {
     plumb__history history;
     plumb__digests digests; /* of what provenance.h5 must hold, by leaf */
     plumb__h5_writer *h5;
-    size_t next_seal;       /* inventories are woven in at their places */
+    size_t next_seal; /* inventories are woven in at their places */
     uint64_t next_leaf;
 } merge;
 
@@ -111,8 +111,8 @@ static plumb_status write_seals_below(merge *m, uint64_t leaf, plumb_error *err)
 {
     for (; m->next_seal < m->seals.n && m->seals.lines[m->next_seal].leaf < leaf; m->next_seal++) {
         const plumb__seal_line *line = &m->seals.lines[m->next_seal];
-        PLUMB_TRY(plumb__h5_add_text(m->h5, PLUMB__LEAF_INVENTORY, line->leaf, 0, line->text, line->n,
-                                     err));
+        PLUMB_TRY(plumb__h5_add_text(m->h5, PLUMB__LEAF_INVENTORY, line->leaf, 0, line->text,
+                                     line->n, err));
     }
     return PLUMB_OK;
 }
@@ -223,7 +223,8 @@ plumb_status plumb__writer_close(plumb__writer *w, plumb_error *err)
 {
     if (!w->manifest)
         return plumb__fail(err, PLUMB_ERR_ARGUMENT,
-                           "%s: closing a run needs its manifest, for the table of examples", w->dir);
+                           "%s: closing a run needs its manifest, for the table of examples",
+                           w->dir);
     PLUMB_TRY(plumb__writer_seal(w, err));
     PLUMB_TRY(merge_segments(w, err));
     PLUMB_TRY(plumb__writer_inventory(w, PLUMB__SEAL_MERGED, err));

@@ -194,11 +194,11 @@ plumb_status plumb__step_decode(const void *payload, size_t n, plumb__step *step
     PLUMB_TRY(read_fixed(&r, step, err));
     const uint64_t expected = plumb__step_bytes(step);
     if (r.failed || n != expected)
-        return plumb__fail(err, PLUMB_ERR_FORMAT,
-                           "step payload: %zu bytes, but its counts (%u scalars, %u units, %u uses) "
-                           "need %llu",
-                           n, step->n_scalars, step->n_units, step->n_uses,
-                           (unsigned long long)expected);
+        return plumb__fail(
+            err, PLUMB_ERR_FORMAT,
+            "step payload: %zu bytes, but its counts (%u scalars, %u units, %u uses) "
+            "need %llu",
+            n, step->n_scalars, step->n_units, step->n_uses, (unsigned long long)expected);
     PLUMB_TRY(reserve(arrays, n, err));
     read_columns(&r, step, (*arrays)->block);
     return PLUMB_OK;

@@ -18,7 +18,8 @@ typedef enum plumb__leaf_kind {
     PLUMB__LEAF_EVENT = 2,      /* {"kind":"event","event":"starvation"|"abort"|"nonfinite"|…, …} */
     PLUMB__LEAF_CHECKPOINT = 3, /* {"kind":"checkpoint","attempt":…,"step":…,"file":…,"bytes":…,
                                    "blake2b":hex} */
-    PLUMB__LEAF_REWIND = 4,     /* {"kind":"rewind","from":A,"to":C,"attempt":new,"checkpoint":hex} */
+    PLUMB__LEAF_REWIND = 4,     /* {"kind":"rewind","from":A,"to":C,"attempt":new,
+                                   "checkpoint":hex} */
     PLUMB__LEAF_INVENTORY = 5,  /* one line of seals.jsonl */
     PLUMB__LEAF_DECISION = 6    /* {"kind":"decision", …} */
 } plumb__leaf_kind;
@@ -64,13 +65,13 @@ typedef struct plumb__step {
 
 /* Exact length of the canonical bytes. */
 uint64_t plumb__step_bytes(const plumb__step *step);
-/* Appends the canonical bytes: "PLS1", the fixed fields, then each column whole, in the order of the
- * struct, little-endian; only the first n_scalars scalars. */
+/* Appends the canonical bytes: "PLS1", the fixed fields, then each column whole, in the order of
+ * the struct, little-endian; only the first n_scalars scalars. */
 void plumb__step_encode(const plumb__step *step, plumb__bytes *out);
 
 typedef struct plumb__step_arrays plumb__step_arrays; /* owns what a decoded step points to */
-/* Strict: exact length, counts under the caps, no bytes left. *arrays may be reused from call to call
- * (NULL at first); free with plumb__step_arrays_free. */
+/* Strict: exact length, counts under the caps, no bytes left. *arrays may be reused from call to
+ * call (NULL at first); free with plumb__step_arrays_free. */
 plumb_status plumb__step_decode(const void *payload, size_t n, plumb__step *step,
                                 plumb__step_arrays **arrays, plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__step_arrays_free(plumb__step_arrays *arrays);

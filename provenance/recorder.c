@@ -1,14 +1,17 @@
 /* The recorder thread and its ring (recorder.h).
  *
- * The ring holds entries, each contiguous: a meta block, room for the frame header, the payload. The
- * training thread encodes straight into it and the recorder writes straight from it, so that a step is never
- * copied. An entry that does not fit before the end is preceded by a skip entry. Whenever the ring runs empty
- * it begins again at 0: in steady state only its first pages are ever touched.
+ * The ring holds entries, each contiguous: a meta block, room for the frame header, the payload.
+ * The training thread encodes straight into it and the recorder writes straight from it, so that a
+ * step is never copied. An entry that does not fit before the end is preceded by a skip entry.
+ * Whenever the ring runs empty it begins again at 0: in steady state only its first pages are ever
+ * touched.
  *
  * Invariants beside those of journal.c:
- *  R1  the bytes from read_at on, `used` of them, belong to the recorder, the others to the submitter;
+ *  R1  the bytes from read_at on, `used` of them, belong to the recorder, the others to the
+ *  submitter;
  *  R2  an entry's bytes are given back only after its group is durable;
- *  R3  positions, counters and flags change under the lock only; the watermark is atomic for its readers. */
+ *  R3  positions, counters and flags change under the lock only; the watermark is atomic for its
+ *  readers. */
 #include "provenance/recorder.h"
 
 #include "base/alloc.h"
@@ -58,14 +61,14 @@ struct plumb__recorder {
     size_t reserved_at;             /* of the entry being filled, and its payload */
     size_t reserved_payload;
 
-    uint64_t submitted, durable;           /* entries */
+    uint64_t submitted, durable; /* entries */
     uint64_t seals_wanted, seals_done;
-    uint64_t first_pending_ns;             /* when the oldest entry not yet durable came */
+    uint64_t first_pending_ns; /* when the oldest entry not yet durable came */
     bool urgent, stop, failed;
     uint64_t last_leaf;
-    uint64_t steps_since_seal;             /* the recorder's own */
+    uint64_t steps_since_seal; /* the recorder's own */
     _Atomic uint64_t acknowledged;
-    plumb_error error;                     /* the first (J8) */
+    plumb_error error; /* the first (J8) */
 };
 
 /* ---- waiting ------------------------------------------------------------------------------ */
@@ -119,14 +122,14 @@ plumb_status plumb__recorder_reserve(plumb__recorder *r, size_t n, uint8_t **pay
 {
     const size_t total = entry_bytes(n);
     if (n > PLUMB__MAX_PAYLOAD_BYTES || total > r->ring_bytes)
-        return plumb__fail(err, PLUMB_ERR_LIMIT,
-                           "a leaf of %zu bytes does not fit into the recorder's ring of %zu bytes; "
-                           "raise ring_bytes",
-                           n, r->ring_bytes);
+        return plumb__fail(
+            err, PLUMB_ERR_LIMIT,
+            "a leaf of %zu bytes does not fit into the recorder's ring of %zu bytes; "
+            "raise ring_bytes",
+            n, r->ring_bytes);
     plumb_status status = PLUMB_OK;
     pthread_mutex_lock(&r->lock);
-    const uint64_t deadline =
-        plumb__monotonic_ns() + (uint64_t)r->options.max_block_ms * 1000000u;
+    const uint64_t deadline = plumb__monotonic_ns() + (uint64_t)r->options.max_block_ms * 1000000u;
     bool in_time = true;
     while (!r->failed && !find_room(r, total)) {
         if (!in_time) {
@@ -194,7 +197,8 @@ plumb_status plumb__recorder_seal(plumb__recorder *r, bool wait, plumb_error *er
     pthread_mutex_lock(&r->lock);
     const uint64_t ticket = ++r->seals_wanted;
     pthread_cond_signal(&r->work);
-    while (wait && !r->failed && r->seals_done < ticket) pthread_cond_wait(&r->done, &r->lock);
+    while (wait && !r->failed && r->seals_done < ticket)
+        pthread_cond_wait(&r->done, &r->lock);
     const plumb_status status = r->failed ? first_error(r, err) : PLUMB_OK;
     pthread_mutex_unlock(&r->lock);
     return status;
@@ -305,9 +309,9 @@ static bool await_work(plumb__recorder *r)
             pthread_cond_wait(&r->work, &r->lock);
             continue;
         }
-        if (pending && (r->urgent || r->stop || seal_is_due(r) ||
-                        r->used >= r->options.commit_bytes ||
-                        plumb__monotonic_ns() >= r->first_pending_ns + patience_ns))
+        if (pending &&
+            (r->urgent || r->stop || seal_is_due(r) || r->used >= r->options.commit_bytes ||
+             plumb__monotonic_ns() >= r->first_pending_ns + patience_ns))
             return true;
         if (!pending && (r->stop || seal_is_due(r))) return false;
         if (pending)
@@ -354,7 +358,8 @@ static plumb_status map_ring(plumb__recorder *r, uint64_t wanted_bytes, plumb_er
 {
     /* Mapped, not allocated: pages that no entry has reached yet cost no memory. */
     r->ring_bytes = (size_t)(wanted_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    void *ring = mmap(NULL, r->ring_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *ring =
+        mmap(NULL, r->ring_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (ring == MAP_FAILED) return plumb__fail_errno(err, "no memory for the recorder's ring");
     r->ring = ring;
     return PLUMB_OK;

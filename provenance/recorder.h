@@ -1,5 +1,5 @@
-/* The recorder: a ring of bytes that the training thread fills and one thread that makes it durable. Group
- * commit, acknowledgement, seals. States and invariants: journal.c.
+/* The recorder: a ring of bytes that the training thread fills and one thread that makes it
+ * durable. Group commit, acknowledgement, seals. States and invariants: journal.c.
  *
  * Thread safety: one submitting thread; plumb__recorder_acknowledged from any. */
 #ifndef PLUMB_PROVENANCE_RECORDER_H
@@ -14,14 +14,15 @@ plumb_status plumb__recorder_start(plumb__writer *writer, const plumb__bundle_op
                                    uint64_t acknowledged, plumb__recorder **recorder,
                                    plumb_error *err) PLUMB_MUST_CHECK;
 
-/* Room for a payload of n bytes and one spare; blocks while the ring is full, at most max_block_ms. Fill it, then
- * submit. Allocates nothing. */
+/* Room for a payload of n bytes and one spare; blocks while the ring is full, at most max_block_ms.
+ * Fill it, then submit. Allocates nothing. */
 plumb_status plumb__recorder_reserve(plumb__recorder *r, size_t n, uint8_t **payload,
                                      plumb_error *err) PLUMB_MUST_CHECK;
 /* `acknowledge`: the watermark once this leaf is durable, for steps and rewinds. */
 plumb_status plumb__recorder_submit(plumb__recorder *r, plumb__leaf_kind kind, uint64_t acknowledge,
                                     plumb_error *err) PLUMB_MUST_CHECK;
-/* Waits until all that was submitted is durable; *last_leaf (may be NULL): the last one's number. */
+/* Waits until all that was submitted is durable; *last_leaf (may be NULL): the last one's number.
+ * */
 plumb_status plumb__recorder_flush(plumb__recorder *r, uint64_t *last_leaf, plumb_error *err)
     PLUMB_MUST_CHECK;
 /* A seal behind all that was submitted; waits for it when `wait`. */

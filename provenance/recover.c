@@ -1,8 +1,9 @@
-/* Reopening a bundle after whatever happened to its last writer. Three parts, strictly in this order: look (recover.h;
- * nothing is changed, and anything that is not explained by a crash ends it), repair (undo or finish what the
- * table in docs/formats/bundle.md section 9 lists), go on (new certificate, then a seal at once, so that
- * inventory and head cover certificate and recovered tail under the new key). A crash anywhere in repair or going
- * on leaves a state that the next reopening explains in the same way. */
+/* Reopening a bundle after whatever happened to its last writer. Three parts, strictly in this
+ * order: look (recover.h; nothing is changed, and anything that is not explained by a crash ends
+ * it), repair (undo or finish what the table in docs/formats/bundle.md section 9 lists), go on (new
+ * certificate, then a seal at once, so that inventory and head cover certificate and recovered tail
+ * under the new key). A crash anywhere in repair or going on leaves a state that the next reopening
+ * explains in the same way. */
 #include "provenance/recover.h"
 
 #include "base/alloc.h"
@@ -73,8 +74,8 @@ static const plumb__history_checkpoint *find_checkpoint(const plumb__found *f, c
     return NULL;
 }
 
-/* checkpoints/NAME.tmp whose leaf is durable and whose bytes are those of the leaf: only the rename was
- * missing (J11). */
+/* checkpoints/NAME.tmp whose leaf is durable and whose bytes are those of the leaf: only the rename
+ * was missing (J11). */
 static plumb_status finish_checkpoint(const plumb__found *f, const char *relative, const char *path,
                                       bool *renamed, plumb_error *err)
 {
@@ -100,7 +101,8 @@ static plumb_status finish_checkpoint(const plumb__found *f, const char *relativ
 static bool is_unlisted_graph(const plumb__found *f, const char *relative)
 {
     if (f->state != PLUMB__SEAL_OPEN) return false;
-    if (strcmp(relative, "provenance.h5") != 0 && strncmp(relative, "segments/", 9) != 0) return false;
+    if (strcmp(relative, "provenance.h5") != 0 && strncmp(relative, "segments/", 9) != 0)
+        return false;
     return plumb__inventory_find(&f->seals.last, relative) == NULL;
 }
 
@@ -128,8 +130,8 @@ static bool may_differ(const plumb__found *f, const char *name)
            (f->state == PLUMB__SEAL_MERGED && strncmp(name, "segments/", 9) == 0);
 }
 
-/* What was sealed must be as it was sealed: otherwise the next inventory would sign over a change. The
- * collected inventory goes on as the cache of digests. */
+/* What was sealed must be as it was sealed: otherwise the next inventory would sign over a change.
+ * The collected inventory goes on as the cache of digests. */
 static plumb_status check_files(plumb__found *f, plumb_error *err)
 {
     plumb__inventory now;
@@ -139,7 +141,8 @@ static plumb_status check_files(plumb__found *f, plumb_error *err)
     for (size_t i = 0; i < last->n_files && status == PLUMB_OK; i++) {
         plumb__inventory_file *was = &last->files[i];
         const plumb__inventory_file *is = plumb__inventory_find(&now, was->name);
-        const bool same = is && is->bytes == was->bytes && plumb__hash_equal(&is->blake2b, &was->blake2b);
+        const bool same =
+            is && is->bytes == was->bytes && plumb__hash_equal(&is->blake2b, &was->blake2b);
         if (!same && !may_differ(f, was->name))
             status = plumb__fail(err, is ? PLUMB_ERR_DIGEST : PLUMB_ERR_CORRUPT,
                                  "%s/%s: %s; restore it from a copy", f->dir, was->name,
@@ -170,8 +173,8 @@ static plumb_status certify(const plumb__found *f, const plumb__bundle_start *st
     return status;
 }
 
-/* Where the journal goes on: behind what is kept. A file with frames is never written to again: the seal that
- * follows begins a new one. */
+/* Where the journal goes on: behind what is kept. A file with frames is never written to again: the
+ * seal that follows begins a new one. */
 static plumb_status continue_journal(plumb__writer *w, const plumb__found *f, plumb_error *err)
 {
     plumb__journal *j = &w->journal;
@@ -258,10 +261,11 @@ static plumb_status go_on(plumb__writer *w, plumb__found *f, const plumb__bundle
     adopt(w, f);
     if (f->state == PLUMB__SEAL_MERGED) {
         PLUMB_TRY(plumb__writer_finish_close(w, err));
-        return plumb__fail(err, PLUMB_ERR_STATE,
-                           "%s: its close had been interrupted and is finished now; a closed run does "
-                           "not resume",
-                           w->dir);
+        return plumb__fail(
+            err, PLUMB_ERR_STATE,
+            "%s: its close had been interrupted and is finished now; a closed run does "
+            "not resume",
+            w->dir);
     }
     PLUMB_TRY(continue_journal(w, f, err));
     return plumb__writer_seal(w, err);

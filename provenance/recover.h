@@ -1,4 +1,5 @@
-/* What reopening finds in a bundle, gathered before anything is changed (docs/formats/bundle.md section 9). */
+/* What reopening finds in a bundle, gathered before anything is changed (docs/formats/bundle.md
+ * section 9). */
 #ifndef PLUMB_PROVENANCE_RECOVER_H
 #define PLUMB_PROVENANCE_RECOVER_H
 

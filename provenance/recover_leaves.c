@@ -47,7 +47,8 @@ plumb_status plumb__found_identity(const char *dir, const char *run_id, plumb__f
     char path[PLUMB__PATH_BYTES];
     *f = (plumb__found){.dir = dir, .run_id = run_id};
     PLUMB_TRY(read_in(dir, "run.json", PLUMB__MAX_RUN_FILE_BYTES, &f->run_json, path, err));
-    PLUMB_TRY(read_in(dir, "certificates", PLUMB__MAX_CERTIFICATES_BYTES, &f->certificates, path, err));
+    PLUMB_TRY(
+        read_in(dir, "certificates", PLUMB__MAX_CERTIFICATES_BYTES, &f->certificates, path, err));
     PLUMB_TRY(plumb__certificates_parse(path, f->certificates.data, f->certificates.size, run_id,
                                         &f->certificate_list, &f->n_certificates, err));
     PLUMB_TRY(check_subject(f, err));
@@ -100,7 +101,8 @@ static plumb_status note_frame(const plumb__frame *frame, void *ctx, plumb_error
         return plumb__history_text(&f->history, frame->kind, frame->leaf, frame->payload,
                                    frame->payload_bytes, err);
     plumb__step step;
-    PLUMB_TRY(plumb__step_decode(frame->payload, frame->payload_bytes, &step, &reader->arrays, err));
+    PLUMB_TRY(
+        plumb__step_decode(frame->payload, frame->payload_bytes, &step, &reader->arrays, err));
     return plumb__history_step(&f->history, step.attempt, step.step, err);
 }
 
@@ -147,7 +149,8 @@ static plumb_status collect_texts(plumb__found *f, plumb_error *err)
 
 static int by_leaf(const void *a, const void *b)
 {
-    const uint64_t x = ((const plumb__leaf_digest *)a)->leaf, y = ((const plumb__leaf_digest *)b)->leaf;
+    const uint64_t x = ((const plumb__leaf_digest *)a)->leaf,
+                   y = ((const plumb__leaf_digest *)b)->leaf;
     return (x > y) - (x < y);
 }
 
@@ -161,13 +164,15 @@ static plumb_status join_leaves(plumb__found *f, plumb_error *err)
         if (kept > 0 && list[i].leaf == list[kept - 1].leaf) {
             if (plumb__hash_equal(&list[i].digest, &list[kept - 1].digest)) continue;
             return plumb__fail(err, PLUMB_ERR_CORRUPT,
-                               "%s: leaf %" PRIu64 " is recorded twice and differently; restore the "
+                               "%s: leaf %" PRIu64
+                               " is recorded twice and differently; restore the "
                                "bundle from a copy",
                                f->dir, list[i].leaf);
         }
         if (list[i].leaf != kept)
             return plumb__fail(err, PLUMB_ERR_CORRUPT,
-                               "%s: leaf %zu is missing; restore the bundle from a copy", f->dir, kept);
+                               "%s: leaf %zu is missing; restore the bundle from a copy", f->dir,
+                               kept);
         list[kept++] = list[i];
     }
     f->leaves.n = kept;
@@ -191,10 +196,11 @@ static plumb_status check_head(plumb__found *f, plumb_error *err)
                            " that the head signs; restore the bundle from a copy",
                            f->dir, f->leaves.n, f->head.size);
     if (!plumb__hash_equal(&root, &f->head.root))
-        return plumb__fail(err, PLUMB_ERR_CORRUPT,
-                           "%s: the first %" PRIu64
-                           " leaves are not those that the head signs; restore the bundle from a copy",
-                           f->dir, f->head.size);
+        return plumb__fail(
+            err, PLUMB_ERR_CORRUPT,
+            "%s: the first %" PRIu64
+            " leaves are not those that the head signs; restore the bundle from a copy",
+            f->dir, f->head.size);
     return PLUMB_OK;
 }
 

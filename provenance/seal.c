@@ -1,5 +1,5 @@
-/* Seals: journal -> segment, inventory, signed head, next journal file (docs/formats/bundle.md section 8).
- * Every step leaves a state that section 9 explains. */
+/* Seals: journal -> segment, inventory, signed head, next journal file (docs/formats/bundle.md
+ * section 8). Every step leaves a state that section 9 explains. */
 #include "provenance/bundle_writer.h"
 
 #include "base/alloc.h"
@@ -61,7 +61,8 @@ plumb_status plumb__writer_inventory(plumb__writer *w, plumb__seal_state state, 
 {
     plumb__inventory now = {0};
     plumb__bytes line = {0};
-    plumb_status status = plumb__inventory_collect(w->dir, w->has_last ? &w->last : NULL, &now, err);
+    plumb_status status =
+        plumb__inventory_collect(w->dir, w->has_last ? &w->last : NULL, &now, err);
     if (status != PLUMB_OK) return status;
     now.state = state;
     if (nothing_new(w, &now)) goto cleanup;

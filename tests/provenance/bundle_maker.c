@@ -1,4 +1,5 @@
-/* A small run for the tests of bundles (bundle_maker.h). Failures to set it up end the test program. */
+/* A small run for the tests of bundles (bundle_maker.h). Failures to set it up end the test
+ * program. */
 #include "bundle_maker.h"
 
 #include "base/file.h"
@@ -26,7 +27,9 @@ static void make_manifest(bundle_maker *m)
     plumb__bytes lines = {0};
     plumb_secret_key *root;
     plumb_sign_options options;
-    plumb_trust_addition addition = {.size = sizeof addition, .version = 1, .vendor = "vendor",
+    plumb_trust_addition addition = {.size = sizeof addition,
+                                     .version = 1,
+                                     .vendor = "vendor",
                                      .name = "signer",
                                      .roles = 1u << PLUMB_ROLE_QUALITY_ATTESTATION |
                                               1u << PLUMB_ROLE_OPERATOR};
@@ -88,11 +91,15 @@ void bundle_maker_init(bundle_maker *m, uint64_t seed)
     make_layers(m);
     plumb__bytes_appendf(&m->run_json, "{\"plumb_run\":1,\"run_id\":\"%s\"}", m->run_id);
     m->evidence[0] = (plumb__evidence){"manifest.plumb.json", m->envelope.data, m->envelope.size};
-    m->start = (plumb__bundle_start){.dir = m->dir, .run_id = m->run_id,
+    m->start = (plumb__bundle_start){.dir = m->dir,
+                                     .run_id = m->run_id,
                                      .run_json = m->run_json.data,
                                      .run_json_bytes = m->run_json.size,
-                                     .operator_key = m->operator_key, .evidence = m->evidence,
-                                     .n_evidence = 1, .layers = m->layers, .n_layers = BUNDLE_USES,
+                                     .operator_key = m->operator_key,
+                                     .evidence = m->evidence,
+                                     .n_evidence = 1,
+                                     .layers = m->layers,
+                                     .n_layers = BUNDLE_USES,
                                      .manifest = m->manifest,
                                      .options = {.commit_ms = 2, .ring_bytes = 1 << 20}};
 }

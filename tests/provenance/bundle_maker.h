@@ -1,5 +1,5 @@
-/* A small run for the tests of bundles: layers, keys, a signed manifest, run.json, steps that are always the same
- * for the same (seed, attempt, step). */
+/* A small run for the tests of bundles: layers, keys, a signed manifest, run.json, steps that are
+ * always the same for the same (seed, attempt, step). */
 #ifndef PLUMB_TESTS_BUNDLE_MAKER_H
 #define PLUMB_TESTS_BUNDLE_MAKER_H
 

@@ -11,7 +11,10 @@ typedef struct source {
     uint64_t seed, stream, counter;
 } source;
 
-static double draw(source *s) { return plumb_random_uniform(s->seed, s->stream, s->counter++); }
+static double draw(source *s)
+{
+    return plumb_random_uniform(s->seed, s->stream, s->counter++);
+}
 
 static void make_edges(made_step *m, source *s, uint32_t n_uses)
 {
@@ -68,7 +71,8 @@ void make_random_step(made_step *m, uint64_t seed, uint32_t attempt, uint64_t nu
     t->fingerprint = (uint64_t)(draw(&s) * 1e18);
     t->micro_batches = 2;
     t->n_scalars = (uint32_t)(draw(&s) * 9);
-    for (uint32_t i = 0; i < t->n_scalars; i++) t->scalars[i] = draw(&s);
+    for (uint32_t i = 0; i < t->n_scalars; i++)
+        t->scalars[i] = draw(&s);
     t->n_units = 1 + (uint32_t)(draw(&s) * MAKER_MAX_UNITS);
     t->n_uses = n_uses;
     make_units(m, &s, n_examples);

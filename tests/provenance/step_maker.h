@@ -1,4 +1,5 @@
-/* Random but repeatable steps for the tests of provenance: every field filled, every column owned. */
+/* Random but repeatable steps for the tests of provenance: every field filled, every column owned.
+ * */
 #ifndef PLUMB_TESTS_STEP_MAKER_H
 #define PLUMB_TESTS_STEP_MAKER_H
 
@@ -21,8 +22,8 @@ typedef struct made_step {
     uint8_t live[MAKER_MAX_USES];
 } made_step;
 
-/* The step (seed, attempt, number) with 1..MAKER_MAX_UNITS units, always the same for the same arguments.
- * Examples are drawn from -1..n_examples-1. */
+/* The step (seed, attempt, number) with 1..MAKER_MAX_UNITS units, always the same for the same
+ * arguments. Examples are drawn from -1..n_examples-1. */
 void make_random_step(made_step *made, uint64_t seed, uint32_t attempt, uint64_t number,
                       uint32_t n_uses, uint32_t n_examples);
 

@@ -1,7 +1,8 @@
-/* Aim: the shared accounting charges what governance.md section 3 says, in any grouping of units, without
- * allocating, and never less than the exact sum.
- * Method: random steps (seed printed) with repeated, unknown and tied uses against a plain double reference
- * that loops over all pairs of units; fixed cases for the median and the reference scale. */
+/* Aim: the shared accounting charges what governance.md section 3 says, in any grouping of units,
+ * without allocating, and never less than the exact sum.
+ * Method: random steps (seed printed) with repeated, unknown and tied uses against a plain double
+ * reference that loops over all pairs of units; fixed cases for the median and the reference scale.
+ * */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

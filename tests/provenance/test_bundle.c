@@ -1,12 +1,12 @@
-/* Aim: a bundle's life without accidents: create, steps, checkpoints, seals, reopen, rewind, close; what is
- * refused, by its exact text; what a closed bundle consists of.
- * Method: a small signed run (bundle_maker) in a fresh directory; the directory, the inventories, the head and the
- * leaves are read back with the reading half and with the tree computed anew. */
+/* Aim: a bundle's life without accidents: create, steps, checkpoints, seals, reopen, rewind, close;
+ * what is refused, by its exact text; what a closed bundle consists of.
+ * Method: a small signed run (bundle_maker) in a fresh directory; the directory, the inventories,
+ * the head and the leaves are read back with the reading half and with the tree computed anew. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -100,7 +100,8 @@ static plumb_status check_graph_leaf(const plumb__graph_leaf *leaf, void *ctx, p
     return plumb__digests_add(&c->digests, leaf->leaf, &leaf->digest, e);
 }
 
-/* The root of run.json, the graph's leaves and the inventories that are not in it is what the head says. */
+/* The root of run.json, the graph's leaves and the inventories that are not in it is what the head
+ * says. */
 static void assert_tree(const bundle_maker *m, const graph_check *c, const plumb__seal_lines *seals,
                         const plumb__checkpoint *head)
 {
@@ -136,16 +137,17 @@ static void a_whole_life(void **state)
     assert_files(&m, "certificates evidence/manifest.plumb.json head journal/00000000.plj lock "
                      "run.json seals.jsonl ");
     OK(maker_checkpoint(&m, bundle, 0, 0, &err));
-    for (uint64_t i = 1; i <= 30; i++) OK(maker_step(&m, bundle, 0, i, &err));
+    for (uint64_t i = 1; i <= 30; i++)
+        OK(maker_step(&m, bundle, 0, i, &err));
     OK(plumb__bundle_flush(bundle, &err));
     assert_int_equal(plumb__bundle_acknowledged(bundle), 30);
     OK(maker_checkpoint(&m, bundle, 0, 30, &err));
     static const char event[] = "{\"event\":\"test\",\"kind\":\"event\"}";
     uint64_t leaf = 0;
-    OK(plumb__bundle_leaf(bundle, PLUMB__LEAF_EVENT, event, sizeof event - 1, &leaf,
-                          &err));
+    OK(plumb__bundle_leaf(bundle, PLUMB__LEAF_EVENT, event, sizeof event - 1, &leaf, &err));
     assert_true(leaf > 30);
-    for (uint64_t i = 31; i <= 40; i++) OK(maker_step(&m, bundle, 0, i, &err));
+    for (uint64_t i = 31; i <= 40; i++)
+        OK(maker_step(&m, bundle, 0, i, &err));
     OK(plumb__bundle_flush(bundle, &err));
     plumb__bundle_free(bundle);
 
@@ -160,7 +162,8 @@ static void a_whole_life(void **state)
     OK(plumb__bundle_rewind(bundle, 40, 30, &found.checkpoint_digest, 1, &err));
     OK(plumb__bundle_flush(bundle, &err));
     assert_int_equal(plumb__bundle_acknowledged(bundle), 30);
-    for (uint64_t i = 31; i <= 35; i++) OK(maker_step(&m, bundle, 1, i, &err));
+    for (uint64_t i = 31; i <= 35; i++)
+        OK(maker_step(&m, bundle, 1, i, &err));
     OK(plumb__bundle_seal(bundle, &err));
     assert_int_equal(plumb__bundle_acknowledged(bundle), 35);
     OK(plumb__bundle_close(bundle, &err));
@@ -174,7 +177,8 @@ static void a_whole_life(void **state)
     assert_int_not_equal(access(maker_path(&m, "journal"), F_OK), 0);
     assert_int_not_equal(access(maker_path(&m, "segments"), F_OK), 0);
     graph_check check = {.m = &m};
-    OK(plumb__graph_walk(maker_path(&m, "provenance.h5"), m.run_id, check_graph_leaf, &check, &err));
+    OK(plumb__graph_walk(maker_path(&m, "provenance.h5"), m.run_id, check_graph_leaf, &check,
+                         &err));
     assert_int_equal(check.steps, 45);
     assert_int_equal(check.texts, 4); /* two checkpoints, an event, the rewind */
     plumb__checkpoint head;
@@ -231,8 +235,8 @@ static void something_else_in_the_way_is_left_alone(void **state)
     OK(plumb__dir_create(path, 0755, &err));
     strcat(path, "/precious");
     OK(plumb__file_create(path, "x", 1, 0644, &err));
-    snprintf(expected, sizeof expected,
-             "%s.tmp exists and is not an interrupted run; move it away", m.dir);
+    snprintf(expected, sizeof expected, "%s.tmp exists and is not an interrupted run; move it away",
+             m.dir);
     expect_error(maker_create(&m, &bundle, &err), PLUMB_ERR_EXISTS, expected);
     assert_int_equal(access(path, F_OK), 0);
     /* An interrupted creation, on the other hand, is cleared. */
@@ -288,7 +292,8 @@ static void a_step_allocates_nothing(void **state)
     bundle_maker_init(&m, 5);
     OK(maker_create(&m, &bundle, &err));
     const uint64_t before = plumb__alloc_count();
-    for (uint64_t i = 1; i <= 200; i++) OK(maker_step(&m, bundle, 0, i, &err));
+    for (uint64_t i = 1; i <= 200; i++)
+        OK(maker_step(&m, bundle, 0, i, &err));
     OK(plumb__bundle_flush(bundle, &err));
     assert_int_equal(plumb__alloc_count(), before);
     plumb__bundle_free(bundle);
@@ -304,7 +309,8 @@ static void a_small_ring_wraps_and_blocks_without_loss(void **state)
     bundle_maker_init(&m, 6);
     m.start.options.ring_bytes = 3000; /* two or three steps */
     OK(maker_create(&m, &bundle, &err));
-    for (uint64_t i = 1; i <= 300; i++) OK(maker_step(&m, bundle, 0, i, &err));
+    for (uint64_t i = 1; i <= 300; i++)
+        OK(maker_step(&m, bundle, 0, i, &err));
     OK(plumb__bundle_flush(bundle, &err));
     assert_int_equal(plumb__bundle_acknowledged(bundle), 300);
     plumb__bundle_free(bundle);
@@ -313,7 +319,8 @@ static void a_small_ring_wraps_and_blocks_without_loss(void **state)
     OK(plumb__bundle_close(bundle, &err));
     plumb__bundle_free(bundle);
     graph_check check = {.m = &m};
-    OK(plumb__graph_walk(maker_path(&m, "provenance.h5"), m.run_id, check_graph_leaf, &check, &err));
+    OK(plumb__graph_walk(maker_path(&m, "provenance.h5"), m.run_id, check_graph_leaf, &check,
+                         &err));
     assert_int_equal(check.steps, 300);
     plumb__digests_free(&check.digests);
     bundle_maker_free(&m);

@@ -1,15 +1,16 @@
 /* Aim: after SIGKILL at any moment, creation, recording, sealing, recovery and closing included:
- * acknowledged ⊆ recovered ⊆ submitted, what is recovered is a prefix with the very payloads that were
- * submitted, and the run goes on and closes.
- * Method: a forked writer submits steps, checkpoints, seals and closes by a seeded plan and reports through a pipe what
- * it is about to submit and what it saw acknowledged; the parent kills it at random moments (seed printed) and reads
- * the bundle with the reading half, which changes nothing, before the next writer reopens it. The page cache outlives a
- * kill: what power loss can tear is in test_journal.c. */
+ * acknowledged ⊆ recovered ⊆ submitted, what is recovered is a prefix with the very payloads that
+ * were submitted, and the run goes on and closes.
+ * Method: a forked writer submits steps, checkpoints, seals and closes by a seeded plan and reports
+ * through a pipe what it is about to submit and what it saw acknowledged; the parent kills it at
+ * random moments (seed printed) and reads the bundle with the reading half, which changes nothing,
+ * before the next writer reopens it. The page cache outlives a kill: what power loss can tear is in
+ * test_journal.c. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -145,13 +146,15 @@ typedef struct witness {
     bool closed, failed;
 } witness;
 
-/* Runs a writer and kills it after delay_us (0: lets it finish); with `recording`, counted from its first step, so
- * that slow disks do not move all kills into its opening. */
-static void run_writer(bundle_maker *m, const plan *p, bool recording, unsigned delay_us, witness *w)
+/* Runs a writer and kills it after delay_us (0: lets it finish); with `recording`, counted from its
+ * first step, so that slow disks do not move all kills into its opening. */
+static void run_writer(bundle_maker *m, const plan *p, bool recording, unsigned delay_us,
+                       witness *w)
 {
     int ends[2];
     report r;
     assert_int_equal(pipe(ends), 0);
+    fflush(stdout); /* the writer shall not print it again */
     const pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
@@ -175,8 +178,8 @@ static void run_writer(bundle_maker *m, const plan *p, bool recording, unsigned 
     waitpid(child, NULL, 0);
 }
 
-/* A pipe holds 64 KiB = 2,700 reports: the writer waits for us when it is full, so a slow one is used where the
- * parent only sleeps. */
+/* A pipe holds 64 KiB = 2,700 reports: the writer waits for us when it is full, so a slow one is
+ * used where the parent only sleeps. */
 
 typedef struct reading {
     const bundle_maker *m;
@@ -185,7 +188,8 @@ typedef struct reading {
     bool wrong;
 } reading;
 
-/* Steps come in order: the next of the attempt, or of a later attempt not beyond where the last one ended. */
+/* Steps come in order: the next of the attempt, or of a later attempt not beyond where the last one
+ * ended. */
 static void read_step(reading *r, uint32_t attempt, uint64_t step, const plumb__hash *digest)
 {
     const plumb__hash want = maker_step_digest(r->m, attempt, step);
@@ -237,7 +241,8 @@ static place read_bundle(const bundle_maker *m, plumb__seal_state *state)
         OK(plumb__graph_walk(maker_path(m, name), m->run_id, read_graph_leaf, &r, &err));
     }
     frame_reading f = {.reading = &r, .sealed_below = found.seals.last.leaf};
-    if (found.state == PLUMB__SEAL_OPEN) OK(plumb__journal_scan(m->dir, read_frame, &f, NULL, &err));
+    if (found.state == PLUMB__SEAL_OPEN)
+        OK(plumb__journal_scan(m->dir, read_frame, &f, NULL, &err));
     plumb__step_arrays_free(f.arrays);
     assert_false(r.wrong);
     /* A rewind with no step behind it has moved the history, too. */
@@ -286,7 +291,8 @@ static void killed_while_recording(void **state)
         const plan p = {seed + kill_number, UINT64_MAX, kill_number % 3 != 0};
         const place last = w.acknowledged;
         const bool recording = kill_number % 4 != 3;
-        run_writer(&m, &p, recording, 500 + draw(seed, kill_number, recording ? 90000 : 300000), &w);
+        run_writer(&m, &p, recording, 500 + draw(seed, kill_number, recording ? 90000 : 300000),
+                   &w);
         if (!plumb__path_exists(m.dir)) continue; /* killed before the bundle was there */
         check(&w, read_bundle(&m, &sealed));
         assert_int_equal(sealed, PLUMB__SEAL_OPEN);

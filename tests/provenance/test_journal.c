@@ -1,14 +1,14 @@
-/* Aim: after any torn write the journal gives back exactly the whole frames, and any damage below the durable
- * offset is refused with its place and nothing is cut; a full disk and a failing write are sticky and lose nothing
- * that was acknowledged.
- * Method: a bundle with several commit groups is left as a killed writer leaves it; its journal is truncated at every
- * byte, flipped at every byte and scanned again, and some of these are reopened whole. A tmpfs of known size
- * (where mounting is permitted) and RLIMIT_FSIZE make writes fail. */
+/* Aim: after any torn write the journal gives back exactly the whole frames, and any damage below
+ * the durable offset is refused with its place and nothing is cut; a full disk and a failing write
+ * are sticky and lose nothing that was acknowledged.
+ * Method: a bundle with several commit groups is left as a killed writer leaves it; its journal is
+ * truncated at every byte, flipped at every byte and scanned again, and some of these are reopened
+ * whole. A tmpfs of known size (where mounting is permitted) and RLIMIT_FSIZE make writes fail. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "base/file.h"
 #include "base/plumb_random.h"
@@ -64,9 +64,9 @@ static plumb_status note_frame(const plumb__frame *frame, void *ctx, plumb_error
 
 typedef struct left_run {
     bundle_maker m;
-    plumb__bytes journal;      /* its only file */
+    plumb__bytes journal; /* its only file */
     char path[400];
-    uint64_t durable;          /* where the last group begins */
+    uint64_t durable; /* where the last group begins */
     frames all;
 } left_run;
 
@@ -107,7 +107,8 @@ static void write_journal(const left_run *r, const uint8_t *data, size_t n)
     close(fd);
 }
 
-/* One byte in place: rewriting the whole file thousands of times would wait for the disk each time. */
+/* One byte in place: rewriting the whole file thousands of times would wait for the disk each time.
+ * */
 static void write_byte(const left_run *r, size_t at, uint8_t byte)
 {
     const int fd = open(r->path, O_WRONLY | O_CLOEXEC);
@@ -119,7 +120,8 @@ static void write_byte(const left_run *r, size_t at, uint8_t byte)
 static uint64_t whole_frames_below(const left_run *r, uint64_t bytes)
 {
     uint64_t n = 0;
-    while (n < GROUPS * STEPS_PER_GROUP && r->all.ends[n + 1] <= bytes) n++;
+    while (n < GROUPS * STEPS_PER_GROUP && r->all.ends[n + 1] <= bytes)
+        n++;
     return n;
 }
 
@@ -152,7 +154,8 @@ static void every_truncation_gives_the_whole_frames(void **state)
     free_left_run(&r);
 }
 
-/* Blocks of a torn write may arrive in any order: zeros, or old bytes, before good frames of the group. */
+/* Blocks of a torn write may arrive in any order: zeros, or old bytes, before good frames of the
+ * group. */
 static void holes_in_the_last_group_are_torn(void **state)
 {
     (void)state;
@@ -299,7 +302,8 @@ static void a_foreign_file_in_the_journal_is_refused(void **state)
 /* ---- writes that fail --------------------------------------------------------------------- */
 
 /* Submits until the bundle fails; returns the last step that was acknowledged. */
-static uint64_t write_until_failure(const bundle_maker *m, plumb__bundle *bundle, plumb_status *first)
+static uint64_t write_until_failure(const bundle_maker *m, plumb__bundle *bundle,
+                                    plumb_status *first)
 {
     char message[PLUMB_ERROR_MESSAGE_BYTES];
     for (uint64_t i = 1;; i++) {

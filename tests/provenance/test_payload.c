@@ -1,6 +1,6 @@
-/* Aim: a step has exactly one byte form, decoding is strict, and hostile counts never read past the end.
- * Method: random steps (seed printed) encoded, decoded and encoded again byte for byte; one golden digest;
- * every truncation, an appended byte, and every single-byte change of the counts. */
+/* Aim: a step has exactly one byte form, decoding is strict, and hostile counts never read past the
+ * end. Method: random steps (seed printed) encoded, decoded and encoded again byte for byte; one
+ * golden digest; every truncation, an appended byte, and every single-byte change of the counts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -79,7 +79,8 @@ static void golden_bytes_by_the_specification(void **state)
     plumb__bytes_free(&bytes);
 }
 
-/* Decodes a copy that ends exactly at the end of an allocation, so that sanitizers see an overrun. */
+/* Decodes a copy that ends exactly at the end of an allocation, so that sanitizers see an overrun.
+ * */
 static plumb_status decode_exact(const uint8_t *data, size_t n, plumb_error *err)
 {
     uint8_t *copy = malloc(n ? n : 1);
