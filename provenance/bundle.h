@@ -2,8 +2,8 @@
  * forge). Format and order of writes: docs/formats/bundle.md.
  *
  * Thread safety: one training thread calls these; a recorder thread inside writes, syncs, seals.
- * plumb__bundle_acknowledged may be called from any thread. The recorder thread calls libhdf5 while it
- * seals; a libhdf5 without thread safety (H5is_library_threadsafe) must not be used by another
+ * plumb__bundle_acknowledged may be called from any thread. The recorder thread calls libhdf5 while
+ * it seals; a libhdf5 without thread safety (H5is_library_threadsafe) must not be used by another
  * thread of the process meanwhile. */
 #ifndef PLUMB_PROVENANCE_BUNDLE_H
 #define PLUMB_PROVENANCE_BUNDLE_H

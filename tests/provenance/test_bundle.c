@@ -2,11 +2,12 @@
  * what is refused, by its exact text; what a closed bundle consists of.
  * Method: a small signed run (bundle_maker) in a fresh directory; the directory, the inventories,
  * the head and the leaves are read back with the reading half and with the tree computed anew. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "base/alloc.h"
 #include "base/file.h"

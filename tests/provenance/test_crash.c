@@ -6,11 +6,12 @@
  * random moments (seed printed) and reads the bundle with the reading half, which changes nothing,
  * before the next writer reopens it. The page cache outlives a kill: what power loss can tear is in
  * test_journal.c. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"

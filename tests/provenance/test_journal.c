@@ -4,11 +4,12 @@
  * Method: a bundle with several commit groups is left as a killed writer leaves it; its journal is
  * truncated at every byte, flipped at every byte and scanned again, and some of these are reopened
  * whole. A tmpfs of known size (where mounting is permitted) and RLIMIT_FSIZE make writes fail. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "base/file.h"
 #include "base/plumb_random.h"
