@@ -184,7 +184,10 @@ static int run_verify(const manifest_arguments *a)
     if (a->trust == NULL || a->untrusted) {
         return plumb__cli_usage("manifest", "manifest verify wants --trust");
     }
-    if (open_manifest(a, false, &m, fingerprint, &err) != PLUMB_OK) return plumb__cli_fail(&err);
+    if (open_manifest(a, false, &m, fingerprint, &err) != PLUMB_OK) {
+        (void)plumb__cli_fail(&err);
+        return plumb__cli_verdict(err.status);
+    }
     if (plumb__cli.json) {
         plumb__cli_print_json(describe(a->path, m, fingerprint));
     } else {

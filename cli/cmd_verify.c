@@ -71,19 +71,6 @@ static int parse(int argc, char **argv, verify_arguments *out)
     return 0;
 }
 
-/* A failed check of content is the answer no; a signer that nobody vouches for is another matter.
- */
-static int exit_code(plumb_status status)
-{
-    switch (status) {
-    case PLUMB_ERR_DIGEST:
-    case PLUMB_ERR_CORRUPT:
-    case PLUMB_ERR_MISMATCH:
-    case PLUMB_ERR_STATE: return PLUMB__EXIT_NO;
-    default: return plumb_status_exit_code(status);
-    }
-}
-
 /* ---- a run -------------------------------------------------------------------------------- */
 
 static void print_json(const plumb_verify_report *r, plumb_status status, bool full,
@@ -160,7 +147,7 @@ static int verify_run(const verify_arguments *a, const char *dir, const char *ch
         if (checkpoint != NULL) printf("checkpoint  %s is the one this run recorded\n", checkpoint);
     }
     plumb_trust_free(trust);
-    return plumb__cli_done(exit_code(status));
+    return plumb__cli_done(plumb__cli_verdict(status));
 }
 
 /* ---- a checkpoint: it holds if its run holds ---------------------------------------------- */
@@ -217,7 +204,7 @@ static int verify_manifest(const verify_arguments *a)
     }
     plumb_manifest_free(manifest);
     plumb_trust_free(trust);
-    return plumb__cli_done(exit_code(status));
+    return plumb__cli_done(plumb__cli_verdict(status));
 }
 
 static bool ends_with(const char *text, const char *end)

@@ -38,6 +38,19 @@ int plumb__cli_fail(const plumb_error *err)
     return plumb_status_exit_code(err->status);
 }
 
+/* A failed check of content is the answer no; a signer that nobody vouches for is another matter.
+ */
+int plumb__cli_verdict(plumb_status status)
+{
+    switch (status) {
+    case PLUMB_ERR_DIGEST:
+    case PLUMB_ERR_CORRUPT:
+    case PLUMB_ERR_MISMATCH:
+    case PLUMB_ERR_STATE: return PLUMB__EXIT_NO;
+    default: return plumb_status_exit_code(status);
+    }
+}
+
 int plumb__cli_usage(const char *command, const char *format, ...)
 {
     va_list args;
