@@ -11,7 +11,7 @@ SHAPE = {"layers": 6, "width": 256, "heads": 8, "context": 256, "batch": 8}
 def program(name):
     path = os.path.join(BUILD, "bin", name)
     if not os.path.exists(path):
-        sys.exit(f"{path} is not there: build first (cmake --preset release && cmake --build build)")
+        sys.exit(f"{path} is not there: build first, or say where with PLUMB_BUILD")
     return path
 
 

@@ -172,8 +172,9 @@ int lm_options_parse(int argc, char **argv, lm_options *options, FILE *complain)
         if (c < 256) return refuse(complain, argv[optind - 1], "is no option of plumb-lm");
         const size_t i = (size_t)(c - 256);
         if (!store(options, &lm_option_table[i], optarg)) {
-            fprintf(complain, "plumb-lm: --%s %s is not a number from %.15g to %.15g\n", names[i],
-                    optarg, lm_option_table[i].least, lm_option_table[i].most);
+            fprintf(complain,
+                    "plumb-lm: --%s %s is not a number from %.15g to %.15g; see plumb-lm --help\n",
+                    names[i], optarg, lm_option_table[i].least, lm_option_table[i].most);
             return 2;
         }
         options->given[i] = true;
