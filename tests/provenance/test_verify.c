@@ -3,12 +3,15 @@
  * bundle API (run_forge.h), damaged one way each; exact messages. */
 #include "run_forge.h"
 
+#include "base/plumb_random.h"
 #include "provenance/plumb_graph.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static plumb_status verify(const char *path, const plumb_trust *trust, bool full,
@@ -146,6 +149,42 @@ static void sampled_and_single_steps(void **state)
                  "the run has no step 7");
 }
 
+/* A child takes four steps and closes the run; it is killed somewhere in that, merging included.
+ * Whatever it leaves must verify as far as it goes. */
+static void killed_while_closing_holds(void **state)
+{
+    forge *g = *state;
+    int closed = 0, open = 0;
+    for (uint32_t i = 0; i < 24; i++) {
+        char name[32], ready = 0;
+        int pipe_of[2];
+        snprintf(name, sizeof name, "killed-%u", i);
+        assert_int_equal(pipe(pipe_of), 0);
+        const pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            setenv("CMOCKA_TEST_ABORT", "1", 1); /* a failure must not go on in cmocka's loop */
+            forge_start(g, name);
+            for (uint64_t step = 1; step <= 4; step++)
+                forge_step(g, step);
+            if (write(pipe_of[1], "r", 1) != 1) _exit(2);
+            forge_close(g);
+            _exit(0);
+        }
+        close(pipe_of[1]);
+        assert_int_equal(read(pipe_of[0], &ready, 1), 1);
+        close(pipe_of[0]);
+        usleep((useconds_t)(plumb_random_uniform(3, 0, i) * 60000));
+        kill(child, SIGKILL);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        plumb_verify_report report;
+        assert_works(verify(fixture_path(g->f, name), g->trust, true, &report, err));
+        closed += report.closed;
+        open += !report.closed;
+    }
+    assert_true(closed + open == 24 && open > 0);
+}
+
 /* ---- damage ------------------------------------------------------------------------------- */
 
 static const char *inside(const forge *g, const char *run, const char *name)
@@ -255,6 +294,7 @@ int main(void)
         cmocka_unit_test(other_trust_is_refused),
         cmocka_unit_test(open_run_holds_as_far_as_it_goes),
         cmocka_unit_test(rewound_run_holds),
+        cmocka_unit_test(killed_while_closing_holds),
         cmocka_unit_test(sampled_and_single_steps),
         cmocka_unit_test(missing_and_stray_files),
         cmocka_unit_test(links_are_refused),
