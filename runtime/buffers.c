@@ -130,16 +130,18 @@ static plumb_status uses_create(plumb_run *run, plumb_error *err)
     return PLUMB_OK;
 }
 
-/* The largest workspace that any pass over this layer wants. A matrix may be used as a linear layer
- * and as a table (tied embedding), whatever its kind. */
+/* The largest workspace that any pass over this layer wants; a tied weight has passes of both
+ * kinds. */
 static size_t layer_workspace(const plumb_run *run, const plumb_layer *layer)
 {
     const plumb_layer_desc *d = &layer->desc;
     if (d->kind == PLUMB_NORM || d->kind == PLUMB_BIAS)
         return plumb__vector_workspace(d->cols, run->max_units, run->max_rows);
-    const size_t linear = plumb__wgrad_workspace(d->cols, d->rows, run->max_units, run->max_rows);
-    if (d->kind == PLUMB_LINEAR && d->n_uses == 1) return linear;
-    const size_t table = plumb__embed_workspace(d->rows, d->cols, run->max_units, run->max_rows);
+    size_t linear = 0, table = 0;
+    if (d->kind == PLUMB_LINEAR || d->n_uses > 1)
+        linear = plumb__wgrad_workspace(d->cols, d->rows, run->max_units, run->max_rows);
+    if (d->kind == PLUMB_EMBEDDING || d->n_uses > 1)
+        table = plumb__embed_workspace(d->rows, d->cols, run->max_units, run->max_rows);
     return linear > table ? linear : table;
 }
 

@@ -124,14 +124,24 @@ static void govern(plumb_run *run, const plumb_layer *layer, uint32_t use, plumb
 
 /* ---- checks of what the caller hands over ---- */
 
+/* A tied weight is a linear layer at one use and a table at another, whatever kind it was added as.
+ */
+static bool kind_fits(const plumb_layer *layer, plumb_layer_kind kind)
+{
+    const plumb_layer_kind has = layer->desc.kind;
+    if (has == kind) return true;
+    return layer->desc.n_uses > 1 && (has == PLUMB_LINEAR || has == PLUMB_EMBEDDING) &&
+           (kind == PLUMB_LINEAR || kind == PLUMB_EMBEDDING);
+}
+
 static plumb_status check_call(plumb_run *run, const char *function, const plumb_layer *layer,
-                               uint32_t use, bool kind_fits, plumb_error *err)
+                               uint32_t use, plumb_layer_kind kind, plumb_error *err)
 {
     PLUMB_TRY(plumb__run_expect(run, function, PLUMB__BATCH, err));
     if (layer->run != run)
         return plumb__fail(err, PLUMB_ERR_ARGUMENT, "%s: layer \"%s\" belongs to another run",
                            function, layer->name);
-    if (!kind_fits)
+    if (!kind_fits(layer, kind))
         return plumb__fail(err, PLUMB_ERR_ARGUMENT, "%s: layer \"%s\" is of kind %s", function,
                            layer->name, plumb__layer_kind_name(layer->desc.kind));
     if (use >= layer->desc.n_uses)
@@ -164,11 +174,6 @@ static plumb_status check_matrix(const char *function, const plumb_layer *layer,
     return PLUMB_OK;
 }
 
-static bool is_matrix(const plumb_layer *layer)
-{
-    return layer->desc.kind == PLUMB_LINEAR || layer->desc.kind == PLUMB_EMBEDDING;
-}
-
 /* ---- the calls ---- */
 
 plumb_status plumb_grad_linear(plumb_run *run, plumb_layer *layer, uint32_t use,
@@ -177,7 +182,7 @@ plumb_status plumb_grad_linear(plumb_run *run, plumb_layer *layer, uint32_t use,
 {
     static const char me[] = "plumb_grad_linear";
     (void)stream;
-    PLUMB_TRY(check_call(run, me, layer, use, is_matrix(layer), err));
+    PLUMB_TRY(check_call(run, me, layer, use, PLUMB_LINEAR, err));
     const uint64_t out = layer->desc.rows, in = layer->desc.cols, rows = run->batch.total_rows;
     PLUMB_TRY(check_matrix(me, layer, "X", x, rows, in, err));
     PLUMB_TRY(check_matrix(me, layer, "Y", y, rows, out, err));
@@ -214,9 +219,7 @@ plumb_status plumb_grad_embedding(plumb_run *run, plumb_layer *layer, uint32_t u
 {
     static const char me[] = "plumb_grad_embedding";
     (void)stream;
-    const bool fits =
-        layer->desc.kind == PLUMB_EMBEDDING || (is_matrix(layer) && layer->desc.n_uses > 1);
-    PLUMB_TRY(check_call(run, me, layer, use, fits, err));
+    PLUMB_TRY(check_call(run, me, layer, use, PLUMB_EMBEDDING, err));
     const uint64_t vocabulary = layer->desc.rows, width = layer->desc.cols;
     PLUMB_TRY(check_matrix(me, layer, "Y", y, run->batch.total_rows, width, err));
     PLUMB_TRY(check_matrix(me, layer, "dW", dw, vocabulary, width, err));
@@ -239,7 +242,7 @@ plumb_status plumb_grad_norm(plumb_run *run, plumb_layer *layer, uint32_t use,
 {
     static const char me[] = "plumb_grad_norm";
     (void)stream;
-    PLUMB_TRY(check_call(run, me, layer, use, layer->desc.kind == PLUMB_NORM, err));
+    PLUMB_TRY(check_call(run, me, layer, use, PLUMB_NORM, err));
     const uint64_t width = layer->desc.cols, rows = run->batch.total_rows;
     PLUMB_TRY(check_matrix(me, layer, "xhat", xhat, rows, width, err));
     PLUMB_TRY(check_matrix(me, layer, "Y", y, rows, width, err));
@@ -265,7 +268,7 @@ plumb_status plumb_grad_bias(plumb_run *run, plumb_layer *layer, uint32_t use,
 {
     static const char me[] = "plumb_grad_bias";
     (void)stream;
-    PLUMB_TRY(check_call(run, me, layer, use, layer->desc.kind == PLUMB_BIAS, err));
+    PLUMB_TRY(check_call(run, me, layer, use, PLUMB_BIAS, err));
     PLUMB_TRY(check_matrix(me, layer, "Y", y, run->batch.total_rows, layer->desc.cols, err));
     plumb__pass pass = {
         .op = PASS_VECTOR,

@@ -278,6 +278,24 @@ static void test_micro_batches(void **state)
     world_close(&w);
 }
 
+/* Property 7, the stronger half that the kernels promise: the number of threads changes no bit. */
+static void test_threads(void **state)
+{
+    (void)state;
+    world w;
+    plumb_error err;
+    world_open(&w, net_records(), "");
+    must(plumb_threads_set(1, &err), &err);
+    float *one = one_step(&w, "a", NULL);
+    must(plumb_threads_set(3, &err), &err);
+    float *three = one_step(&w, "b", NULL);
+    must(plumb_threads_set(0, &err), &err);
+    assert_memory_equal(one, three, all_params * sizeof *one);
+    free(one);
+    free(three);
+    world_close(&w);
+}
+
 /* Property 7: same seed, same thread count: the same canonical payloads. */
 static void test_repeatable(void **state)
 {
@@ -318,7 +336,7 @@ int main(void)
         cmocka_unit_test(test_no_limit),        cmocka_unit_test(test_plain_gemm),
         cmocka_unit_test(test_masked_is_empty), cmocka_unit_test(test_permuted),
         cmocka_unit_test(test_nan_is_isolated), cmocka_unit_test(test_micro_batches),
-        cmocka_unit_test(test_repeatable),
+        cmocka_unit_test(test_threads),         cmocka_unit_test(test_repeatable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,9 +8,12 @@
 #include "base/file.h"
 #include "runtime/run.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #define N 4
 #define EXAMPLES 6
@@ -276,6 +279,38 @@ static void test_changed_checkpoint(void **state)
     world_close(&w);
 }
 
+/* A checkpoint that the disk refuses leaves nothing half written, and the run goes on. */
+static void test_refused_write(void **state)
+{
+    (void)state;
+    world w;
+    plumb_error err;
+    char path[512], message[600];
+    struct rlimit old, small = {.rlim_cur = 64};
+    world_open(&w, records(), policy);
+    snprintf(w.out, sizeof w.out, "%s", world_path(&w, "run"));
+    net *n = net_create(&w);
+    must(plumb_run_start(n->run, &err), &err);
+    train(n, 1, 2);
+    while (plumb_run_acknowledged(n->run) < 2)
+        usleep(1000);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small.rlim_max = old.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    const plumb_status status = plumb_checkpoint(n->run, &n->tensor, 1, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    snprintf(path, sizeof path, "%s/checkpoints/step-00000002.safetensors.tmp", w.out);
+    snprintf(message, sizeof message, "cannot write %s: File too large", path);
+    must_fail(status, PLUMB_ERR_IO, &err, message);
+    assert_false(plumb__path_exists(path));
+    must(plumb_checkpoint(n->run, &n->tensor, 1, &err), &err);
+    train(n, 3, 4);
+    must(plumb_run_close(n->run, &err), &err);
+    net_free(n);
+    world_close(&w);
+}
+
 static void test_closed(void **state)
 {
     (void)state;
@@ -298,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_mismatch),
         cmocka_unit_test(test_wrong_tensors),
         cmocka_unit_test(test_changed_checkpoint),
+        cmocka_unit_test(test_refused_write),
         cmocka_unit_test(test_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
