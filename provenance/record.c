@@ -467,13 +467,22 @@ static plumb_status walk_segments(walk *w, plumb_error *err)
     return PLUMB_OK;
 }
 
-/* Reads seals.jsonl again; false when nothing was added that a walk could go on with. */
-static bool refresh(plumb__record *record)
+/* What became of the bundle since its inventories were read. */
+typedef enum progress { UNCHANGED, GROWN, CLOSING } progress;
+
+/* Takes over what seals.jsonl has now, if it has more and the run is still open. */
+static progress refresh(plumb__record *record)
 {
     plumb__record now = {.run = record->run};
+    char path[PLUMB__PATH_BYTES];
+    uint64_t size_bytes = 0;
     memcpy(now.dir, record->dir, sizeof now.dir);
-    const bool grown = read_seals(&now, NULL) == PLUMB_OK && now.n_lines > record->n_lines &&
-                       now.last.state == PLUMB__SEAL_OPEN && list_segments(&now, NULL) == PLUMB_OK;
+    if (plumb__path_join(path, now.dir, "seals.jsonl", NULL) != PLUMB_OK ||
+        plumb__file_size(path, &size_bytes, NULL) != PLUMB_OK || size_bytes == record->seals.size)
+        return UNCHANGED;
+    const bool more = read_seals(&now, NULL) == PLUMB_OK && now.n_lines > record->n_lines;
+    const bool closing = more && now.last.state != PLUMB__SEAL_OPEN;
+    const bool grown = more && !closing && list_segments(&now, NULL) == PLUMB_OK;
     if (grown) {
         plumb__record old = *record;
         record->seals = now.seals;
@@ -490,7 +499,7 @@ static bool refresh(plumb__record *record)
     plumb__free(now.lines);
     plumb__inventory_free(&now.last);
     plumb__free(now.segments);
-    return grown;
+    return grown ? GROWN : closing ? CLOSING : UNCHANGED;
 }
 
 static plumb_status walk_open(walk *w, plumb_error *err)
@@ -501,8 +510,14 @@ static plumb_status walk_open(walk *w, plumb_error *err)
         if (status == PLUMB_OK)
             status = plumb__journal_scan(w->record->dir, walk_frame, w, &w->record->journal, err);
         const bool gap = status == PLUMB_ERR_CORRUPT || status == PLUMB_ERR_NOT_FOUND;
-        if (!gap || w->visitor_failed || (w->catching_up && w->next_leaf == before)) return status;
-        if (!refresh(w->record)) return status;
+        if (w->visitor_failed || (status != PLUMB_OK && !gap)) return status;
+        if (gap && w->catching_up && w->next_leaf == before) return status;
+        /* Even without a gap: the journal may have been emptied into a segment before it was read.
+         */
+        const progress now = refresh(w->record);
+        if (now == CLOSING)
+            return plumb__fail(err, PLUMB_ERR_CORRUPT, "the run was closed while it was read");
+        if (now == UNCHANGED) return status;
         w->catching_up = true;
     }
 }

@@ -3,6 +3,7 @@
  * bundle API (run_forge.h), damaged one way each; exact messages. */
 #include "run_forge.h"
 
+#include "base/alloc.h"
 #include "base/plumb_random.h"
 #include "provenance/plumb_graph.h"
 
@@ -185,6 +186,36 @@ static void killed_while_closing_holds(void **state)
     assert_true(closed + open == 24 && open > 0);
 }
 
+/* Every allocation of a verification fails once: it says so, and nothing leaks or falls
+ * (sanitizers). */
+static void out_of_memory_is_said(void **state)
+{
+    forge *g = *state;
+    plumb_verify_report report;
+    char path[512];
+    snprintf(path, sizeof path, "%s", forge_whole(g, "memory"));
+    const uint64_t before = plumb__alloc_count();
+    assert_works(verify(path, g->trust, true, &report, err));
+    const uint64_t needed = plumb__alloc_count() - before;
+    assert_true(needed > 20);
+    const uint64_t stride = needed / 200 + 1;
+    uint64_t said = 0;
+    for (uint64_t n = 1; n <= needed; n += stride) {
+        plumb_error err = {0};
+        plumb__alloc_fail_after((long)n);
+        const plumb_status status = verify(path, g->trust, true, &report, &err);
+        plumb__alloc_fail_after(0);
+        said += status == PLUMB_ERR_NO_MEMORY;
+        /* a signature that could not be computed is none: of another key's, nobody misses it */
+        if (status != PLUMB_ERR_NO_MEMORY && status != PLUMB_ERR_TRUST &&
+            status != PLUMB_ERR_SIGNATURE && status != PLUMB_OK)
+            fail_msg("allocation %llu of %llu: status %d, \"%s\"", (unsigned long long)n,
+                     (unsigned long long)needed, status, err.message);
+    }
+    assert_true(said > needed / stride * 9 / 10);
+    assert_works(verify(path, g->trust, true, &report, err));
+}
+
 /* ---- damage ------------------------------------------------------------------------------- */
 
 static const char *inside(const forge *g, const char *run, const char *name)
@@ -295,6 +326,7 @@ int main(void)
         cmocka_unit_test(open_run_holds_as_far_as_it_goes),
         cmocka_unit_test(rewound_run_holds),
         cmocka_unit_test(killed_while_closing_holds),
+        cmocka_unit_test(out_of_memory_is_said),
         cmocka_unit_test(sampled_and_single_steps),
         cmocka_unit_test(missing_and_stray_files),
         cmocka_unit_test(links_are_refused),
