@@ -108,5 +108,5 @@ plumb_status plumb__h5_finish(plumb__h5_writer *w, const plumb_manifest *manifes
     w->finished = true;
     const plumb_status status = finish(w, manifest, statements, n_statements, err);
     w->broken = status != PLUMB_OK;
-    return status;
+    return status == PLUMB_OK ? plumb__h5_writer_check(w, err) : status;
 }

@@ -6,7 +6,7 @@
 #include "provenance/h5_common.h"
 
 typedef struct plumb__h5_shape {
-    bool whole; /* has the groups that only provenance.h5 has */
+    bool whole;          /* has the groups that only provenance.h5 has */
     uint64_t file_bytes; /* set by the caller: what the file system says, 0: being written */
     size_t n_uses, n_statements;
     uint64_t rows[PLUMB__H5_ROWS_COUNT];

@@ -8,9 +8,11 @@
 #include "base/text.h"
 #include "provenance/h5_reader_parts.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define SLAB_BYTES ((size_t)1 << 20)
 
@@ -329,37 +331,25 @@ static plumb_status load_texts(plumb__h5_reader *r, plumb_error *err)
 /* ---- opening -----------------------------------------------------------------------------------
  */
 
-/* Reading takes no lock, so that a bundle on a read-only or network file system can be read. */
-static hid_t access_properties(void)
-{
-    const hid_t plist = H5Pcreate(H5P_FILE_ACCESS);
-    if (plist < 0) return plist;
-    herr_t ok = H5Pset_fapl_sec2(plist);
-#if H5_VERSION_GE(1, 12, 1) || (H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 12, 0))
-    if (ok >= 0) ok = H5Pset_file_locking(plist, false, true);
-#endif
-    if (ok >= 0) return plist;
-    H5Pclose(plist);
-    return H5I_INVALID_HID;
-}
-
-/* A FIFO would block HDF5's open, a directory would confuse it. */
-static plumb_status check_regular(const char *path, uint64_t *bytes, plumb_error *err)
+/* O_NONBLOCK: a FIFO in the place of a graph must not hold us up. */
+static plumb_status open_device(plumb__h5_reader *r, plumb_error *err)
 {
     struct stat info;
-    if (stat(path, &info) != 0) return plumb__fail_errno(err, "cannot open %s", path);
+    r->device.fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (r->device.fd < 0 || fstat(r->device.fd, &info) != 0)
+        return plumb__fail_errno(err, "cannot open %s", r->path);
     if (!S_ISREG(info.st_mode))
-        return plumb__fail(err, PLUMB_ERR_FORMAT, "%s is not a regular file", path);
-    *bytes = (uint64_t)info.st_size;
+        return plumb__fail(err, PLUMB_ERR_FORMAT, "%s is not a regular file", r->path);
+    r->device.size = r->shape.file_bytes = (uint64_t)info.st_size;
     return PLUMB_OK;
 }
 
 static plumb_status open_file(plumb__h5_reader *r, plumb_error *err)
 {
-    PLUMB_TRY(check_regular(r->path, &r->shape.file_bytes, err));
+    PLUMB_TRY(open_device(r, err));
     plumb__h5_guard guard;
     plumb__h5_enter(&guard);
-    const hid_t access = access_properties();
+    const hid_t access = plumb__h5_device_access(&r->device);
     plumb_status status = PLUMB_OK;
     if (access >= 0) r->file = H5Fopen(r->path, H5F_ACC_RDONLY, access);
     if (r->file <= 0)
@@ -392,6 +382,7 @@ static plumb_status open_or_attach(hid_t file, const char *path, plumb__h5_reade
     plumb__h5_reader *r;
     PLUMB_TRY(plumb__alloc(&r, 1, sizeof *r, "a graph reader", err));
     memcpy(r->path, path, strlen(path) + 1);
+    r->device.fd = -1;
     r->file = file;
     r->own_file = file <= 0;
     plumb_status status = r->own_file ? open_file(r, err) : PLUMB_OK;
@@ -411,7 +402,8 @@ plumb_status plumb__h5_open(const char *path, plumb__h5_reader **reader, plumb_e
 plumb_status plumb__h5_reader_attach(hid_t file, const char *path, plumb__h5_reader **reader,
                                      plumb_error *err)
 {
-    /* The inspection holds what a file claims against its size on disk, so all of it must be there. */
+    /* The inspection holds what a file claims against its size on disk, so all of it must be there.
+     */
     plumb__h5_guard guard;
     plumb__h5_enter(&guard);
     plumb_status status = PLUMB_OK;
@@ -432,6 +424,7 @@ void plumb__h5_reader_free(plumb__h5_reader *r)
     plumb__h5_types_close(&r->types);
     if (r->own_file && r->file > 0) H5Fclose(r->file);
     plumb__h5_leave(&guard);
+    if (r->device.fd >= 0) close(r->device.fd);
     plumb__h5_reader_free_examples(r);
     plumb__h5_block_free(&r->block);
     for (size_t g = 0; g < PLUMB__H5_TEXT_GROUPS; g++)

@@ -3,6 +3,7 @@
 #define PLUMB_PROVENANCE_H5_READER_PARTS_H
 
 #include "base/file.h"
+#include "provenance/h5_driver.h"
 #include "provenance/h5_inspect.h"
 #include "provenance/h5_reader.h"
 
@@ -23,6 +24,7 @@ typedef struct plumb__h5_strings {
 
 struct plumb__h5_reader {
     char path[PLUMB__PATH_BYTES];
+    plumb__h5_device device; /* fd < 0 when the file is a writer's */
     hid_t file;
     bool own_file; /* false: the file of a writer that reads back */
     plumb__h5_types types;

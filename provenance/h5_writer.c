@@ -8,25 +8,13 @@
 #include "base/alloc.h"
 #include "provenance/h5_writer_parts.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 /* ---- creation ----------------------------------------------------------------------------------
  */
-
-static hid_t access_properties(void)
-{
-    const hid_t plist = H5Pcreate(H5P_FILE_ACCESS);
-    if (plist < 0) return plist;
-    /* The 1.10 form has a checksum on every piece of metadata; pinning both bounds gives the same
-     * form from later libraries. */
-    if (H5Pset_fapl_sec2(plist) >= 0 &&
-        H5Pset_libver_bounds(plist, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0)
-        return plist;
-    H5Pclose(plist);
-    return H5I_INVALID_HID;
-}
 
 /* Groups without times, whose links stay in their object header: the reader lets no other form near
  * HDF5's code for it, which damage can bring down. */
@@ -40,15 +28,37 @@ static hid_t group_properties(hid_t property_class)
     return H5I_INVALID_HID;
 }
 
+/* The 1.10 form has a checksum on every piece of metadata; pinning both bounds gives the same form
+ * from later libraries. */
 static plumb_status create_file(plumb__h5_writer *w, plumb_error *err)
 {
-    const hid_t access = access_properties(), creation = group_properties(H5P_FILE_CREATE);
+    const hid_t access = plumb__h5_device_access(&w->device);
+    const hid_t creation = group_properties(H5P_FILE_CREATE);
     plumb_status status = PLUMB_OK;
-    if (access >= 0 && creation >= 0) w->file = H5Fcreate(w->path, H5F_ACC_EXCL, creation, access);
+    if (access >= 0 && creation >= 0 &&
+        H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0)
+        w->file = H5Fcreate(w->path, H5F_ACC_TRUNC, creation, access);
     if (w->file <= 0) status = plumb__h5_fail(err, PLUMB_ERR_IO, "cannot create %s", w->path);
     if (access >= 0) H5Pclose(access);
     if (creation >= 0) H5Pclose(creation);
     return status;
+}
+
+static plumb_status open_device(plumb__h5_writer *w, plumb_error *err)
+{
+    w->device.writable = true;
+    w->device.fd = open(w->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (w->device.fd < 0) return plumb__fail_errno(err, "cannot create %s", w->path);
+    return PLUMB_OK;
+}
+
+/* HDF5 never hears of a failed write (h5_driver.h): ask here, after what may have written. */
+plumb_status plumb__h5_writer_check(plumb__h5_writer *w, plumb_error *err)
+{
+    if (w->device.os_errno == 0) return PLUMB_OK;
+    w->broken = true;
+    errno = w->device.os_errno;
+    return plumb__fail_errno(err, "cannot write %s", w->path);
 }
 
 static plumb_status write_schema_number(hid_t file, plumb_error *err)
@@ -200,6 +210,7 @@ static plumb_status start(plumb__h5_writer *w, const char *path, const char *run
     w->n_layers = n_layers;
     PLUMB_TRY(plumb__alloc(&w->layers, n_layers, sizeof *layers, "the layer table", err));
     memcpy(w->layers, layers, n_layers * sizeof *layers);
+    PLUMB_TRY(open_device(w, err));
     plumb__h5_guard guard;
     plumb__h5_enter(&guard);
     plumb_status status = plumb__h5_types_create(&w->types, err);
@@ -209,7 +220,8 @@ static plumb_status start(plumb__h5_writer *w, const char *path, const char *run
     PLUMB_TRY(status);
     PLUMB_TRY(plumb__h5_writer_groups(w, 0, PLUMB__H5_SEGMENT_GROUPS, err));
     PLUMB_TRY(write_layers(w, err));
-    return create_columns(w, err);
+    PLUMB_TRY(create_columns(w, err));
+    return plumb__h5_writer_check(w, err);
 }
 
 plumb_status plumb__h5_create(const char *path, const char *run_id, const plumb__layer_row *layers,
@@ -218,12 +230,13 @@ plumb_status plumb__h5_create(const char *path, const char *run_id, const plumb_
     *writer = NULL;
     plumb__h5_writer *w;
     PLUMB_TRY(plumb__alloc(&w, 1, sizeof *w, "a graph writer", err));
+    w->device.fd = -1;
     const plumb_status status = start(w, path, run_id, layers, n_layers, err);
     if (status == PLUMB_OK) {
         *writer = w;
         return PLUMB_OK;
     }
-    const bool created = w->file > 0;
+    const bool created = w->device.fd >= 0;
     plumb__h5_abandon(w);
     if (created) unlink(path);
     return status;
@@ -295,7 +308,7 @@ plumb_status plumb__h5_add_step(plumb__h5_writer *w, uint64_t leaf, int64_t time
     w->n_units += step->n_units;
     w->n_steps++;
     w->next_leaf = leaf + 1;
-    return PLUMB_OK;
+    return plumb__h5_writer_check(w, err);
 }
 
 /* The group of a kind of leaf; PLUMB__H5_TEXT_GROUPS for steps. run.json, where it is handed over,
@@ -348,7 +361,7 @@ plumb_status plumb__h5_add_text(plumb__h5_writer *w, plumb__leaf_kind kind, uint
     if (w->broken) return status;
     w->text_bytes[g] += n;
     w->text_next_leaf[g] = leaf + 1;
-    return PLUMB_OK;
+    return plumb__h5_writer_check(w, err);
 }
 
 /* ---- the end -----------------------------------------------------------------------------------
@@ -380,13 +393,12 @@ static plumb_status close_file(plumb__h5_writer *w, plumb_error *err)
     return status;
 }
 
-static plumb_status sync_file(const char *path, plumb_error *err)
+static void release(plumb__h5_writer *w)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return plumb__fail_errno(err, "cannot open %s to sync it", path);
-    const plumb_status status = plumb__fd_sync(fd, path, err);
-    close(fd);
-    return status;
+    if (w->device.fd >= 0) close(w->device.fd);
+    plumb__h5_device_clear(&w->device);
+    plumb__free(w->layers);
+    plumb__free(w);
 }
 
 plumb_status plumb__h5_close(plumb__h5_writer *w, plumb_error *err)
@@ -399,9 +411,9 @@ plumb_status plumb__h5_close(plumb__h5_writer *w, plumb_error *err)
         status = flush_all(w, err);
     /* After the first failure the rest only tidies up; its messages would hide the reason. */
     PLUMB_KEEP(status, close_file(w, status == PLUMB_OK ? err : NULL));
-    if (status == PLUMB_OK) status = sync_file(w->path, err);
-    plumb__free(w->layers);
-    plumb__free(w);
+    if (status == PLUMB_OK) status = plumb__h5_writer_check(w, err);
+    if (status == PLUMB_OK) status = plumb__fd_sync(w->device.fd, w->path, err);
+    release(w);
     return status;
 }
 
@@ -410,6 +422,5 @@ void plumb__h5_abandon(plumb__h5_writer *w)
     if (w == NULL) return;
     const plumb_status ignored = close_file(w, NULL);
     (void)ignored;
-    plumb__free(w->layers);
-    plumb__free(w);
+    release(w);
 }

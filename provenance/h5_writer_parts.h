@@ -5,11 +5,13 @@
 
 #include "base/file.h"
 #include "provenance/h5_common.h"
+#include "provenance/h5_driver.h"
 #include "provenance/h5_reader.h"
 #include "provenance/h5_writer.h"
 
 struct plumb__h5_writer {
     char path[PLUMB__PATH_BYTES], run_id[33];
+    plumb__h5_device device;
     hid_t file, groups[PLUMB__H5_GROUPS]; /* <= 0: not open */
     plumb__h5_types types;
     plumb__h5_column columns[PLUMB__H5_COLUMN_COUNT];
@@ -25,6 +27,8 @@ struct plumb__h5_writer {
 /* Creates column `id` in its group. string_bytes and expected as in plumb__h5_column_create. */
 plumb_status plumb__h5_writer_column(plumb__h5_writer *writer, size_t id, size_t string_bytes,
                                      uint64_t expected, plumb_error *err) PLUMB_MUST_CHECK;
+/* The first write that failed, if any; the writer is broken from then on. */
+plumb_status plumb__h5_writer_check(plumb__h5_writer *writer, plumb_error *err) PLUMB_MUST_CHECK;
 /* Creates groups [first, last). */
 plumb_status plumb__h5_writer_groups(plumb__h5_writer *writer, size_t first, size_t last,
                                      plumb_error *err) PLUMB_MUST_CHECK;

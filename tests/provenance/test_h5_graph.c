@@ -19,9 +19,12 @@
 #include "step_maker.h"
 
 #include <hdf5.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const uint64_t seed = GRAPH_SEED;
@@ -215,6 +218,62 @@ static void a_segment_has_no_examples(void **state)
     unlink(path);
 }
 
+/* In a child: a file that cannot grow beyond `limit` bytes, as on a full disk. Exits 0 when the
+ * failure was reported by some call, and the writer still let itself be closed. */
+static void write_on_a_full_disk(rlim_t limit)
+{
+    const struct rlimit size = {limit, limit};
+    plumb_error err = {0};
+    plumb__layer_row layers[4];
+    plumb__h5_writer *writer = NULL;
+    graph_layers(layers, 4);
+    signal(SIGXFSZ, SIG_IGN);
+    if (setrlimit(RLIMIT_FSIZE, &size) != 0) _exit(9);
+    plumb_status status = plumb__h5_create(path, GRAPH_RUN_ID, layers, 4, &writer, &err);
+    for (uint64_t i = 0; i < 2000 && status == PLUMB_OK; i++) {
+        made_step made;
+        make_random_step(&made, seed, 1, i, 4, GRAPH_EXAMPLES);
+        status = plumb__h5_add_step(writer, i, 0, false, &made.step, &err);
+    }
+    if (status == PLUMB_OK) {
+        status = plumb__h5_close(writer, &err);
+    } else {
+        plumb__h5_abandon(writer);
+    }
+    if (status != PLUMB_ERR_IO || strstr(err.message, "File too large") == NULL) {
+        fprintf(stderr, "status %d, %s\n", (int)status, err.message);
+        exit(1);
+    }
+    exit(0); /* through HDF5's own exit handler, which may neither print nor hang */
+}
+
+static void a_full_disk_is_reported_and_nothing_is_printed(void **state)
+{
+    (void)state;
+    const rlim_t limits[] = {0, 3000, 20000, 60000, 100000};
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        char printed[128], text[512] = "";
+        int result;
+        file_in_dir(printed, "printed");
+        fflush(NULL);
+        const pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            if (freopen(printed, "w", stderr) == NULL) _exit(9);
+            write_on_a_full_disk(limits[i]);
+        }
+        assert_int_equal(waitpid(child, &result, 0), child);
+        FILE *file = fopen(printed, "r");
+        const size_t n = fread(text, 1, sizeof text - 1, file);
+        fclose(file);
+        text[n] = '\0';
+        assert_string_equal(text, "");
+        assert_true(WIFEXITED(result) && WEXITSTATUS(result) == 0);
+        unlink(printed);
+        unlink(path);
+    }
+}
+
 static herr_t count_print(hid_t stack, void *ctx)
 {
     (void)stack;
@@ -308,6 +367,7 @@ int main(void)
         cmocka_unit_test(same_input_makes_the_same_bytes),
         cmocka_unit_test(wrong_use_is_refused),
         cmocka_unit_test(a_segment_has_no_examples),
+        cmocka_unit_test(a_full_disk_is_reported_and_nothing_is_printed),
         cmocka_unit_test(error_handler_of_the_program_is_left_alone),
         cmocka_unit_test(h5py_reads_the_same_numbers),
     };
