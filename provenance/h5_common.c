@@ -65,8 +65,7 @@ void plumb__h5_leave(const plumb__h5_guard *guard)
     pthread_mutex_unlock(&h5_lock);
 }
 
-/* ---- errors ------------------------------------------------------------------------------------
- */
+/* ---- errors ---- */
 
 static plumb_status status_of_errno(int os_errno, plumb_status otherwise)
 {
@@ -99,8 +98,7 @@ plumb_status plumb__h5_fail(plumb_error *err, plumb_status status, const char *f
     return status;
 }
 
-/* ---- types -------------------------------------------------------------------------------------
- */
+/* ---- types ---- */
 
 /* A 16-bit IEEE-like little-endian float. HDF5 checks the fields against size and precision at
  * every call, so they shrink first, then the precision, then the size. */
@@ -179,8 +177,7 @@ plumb_status plumb__h5_attribute_text(hid_t object, const char *name, const char
     return status;
 }
 
-/* ---- columns -----------------------------------------------------------------------------------
- */
+/* ---- columns ---- */
 
 /* Chunked, shuffled and deflated, without times, so that the same input gives the same bytes. */
 static hid_t creation_properties(const plumb__h5_column *column, int rank)

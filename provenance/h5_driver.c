@@ -27,8 +27,7 @@ static void keep_errno(plumb__h5_device *device, int os_errno)
     if (device->os_errno == 0) device->os_errno = os_errno;
 }
 
-/* ---- opening -----------------------------------------------------------------------------------
- */
+/* ---- opening ---- */
 
 static H5FD_t *driver_open(const char *name, unsigned flags, hid_t access, haddr_t max_address)
 {
@@ -76,8 +75,7 @@ static haddr_t driver_get_eof(const H5FD_t *base, H5FD_mem_t type)
     return ((const driver_file *)(const void *)base)->device->size;
 }
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 /* From the descriptor; what lies behind its end reads as zeros. */
 static int read_descriptor(const plumb__h5_device *device, uint64_t at, size_t n, uint8_t *out)
@@ -129,8 +127,7 @@ static herr_t driver_read(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t
     return 0;
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 static int write_descriptor(const plumb__h5_device *device, uint64_t at, size_t n,
                             const uint8_t *bytes)
@@ -188,8 +185,7 @@ static herr_t driver_truncate(H5FD_t *base, hid_t transfer, hbool_t closing)
     return 0;
 }
 
-/* ---- the driver --------------------------------------------------------------------------------
- */
+/* ---- the driver ---- */
 
 static const H5FD_class_t driver_class = {
 #if H5_VERSION_GE(1, 14, 0)

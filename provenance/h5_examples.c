@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- dictionaries ------------------------------------------------------------------------------
- */
+/* ---- dictionaries ---- */
 
 typedef struct dictionary {
     char **strings; /* owned, by code */
@@ -72,8 +71,7 @@ static void dictionary_free(dictionary *d)
     plumb__free(d->slots);
 }
 
-/* ---- strings -----------------------------------------------------------------------------------
- */
+/* ---- strings ---- */
 
 typedef struct digest_text {
     char text[sizeof "blake2b:" + PLUMB__HASH_HEX_BYTES];
@@ -92,8 +90,7 @@ static const char *shortened(const char *text, digest_text *room)
     return room->text;
 }
 
-/* ---- rows --------------------------------------------------------------------------------------
- */
+/* ---- rows ---- */
 
 typedef struct example_work {
     plumb__h5_writer *writer;

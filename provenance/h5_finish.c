@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-/* ---- ledger and index --------------------------------------------------------------------------
- */
+/* ---- ledger and index ---- */
 
 static plumb_status append_ledger(void *ctx, uint64_t first, size_t n, const float *spend,
                                   plumb_error *err)
@@ -42,8 +41,7 @@ static plumb_status write_index(plumb__h5_writer *w, plumb__h5_reader *source, u
     return plumb__h5_index_build(source, n_examples, PLUMB__H5_SLAB_BYTES, &sink, err);
 }
 
-/* ---- statements --------------------------------------------------------------------------------
- */
+/* ---- statements ---- */
 
 static plumb_status write_statement(plumb__h5_writer *w, const plumb__evidence *statement,
                                     plumb_error *err)
@@ -77,8 +75,7 @@ static plumb_status write_statements(plumb__h5_writer *w, const plumb__evidence 
     return PLUMB_OK;
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------
- */
+/* ---- all of it ---- */
 
 static plumb_status finish(plumb__h5_writer *w, const plumb_manifest *manifest,
                            const plumb__evidence *statements, size_t n_statements, plumb_error *err)

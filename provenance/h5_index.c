@@ -7,8 +7,7 @@
 
 #include <string.h>
 
-/* ---- ledger ------------------------------------------------------------------------------------
- */
+/* ---- ledger ---- */
 
 typedef struct ledger_work {
     plumb__h5_reader *source;
@@ -93,8 +92,7 @@ cleanup:
     return status;
 }
 
-/* ---- index -------------------------------------------------------------------------------------
- */
+/* ---- index ---- */
 
 #define PIECE_BYTES ((size_t)4 << 20)
 

@@ -20,50 +20,10 @@ typedef struct inspection {
     const plumb__h5_types *types;
     plumb__h5_shape *shape;
     uint64_t file_bytes, claimed_bytes;
-    const char *group; /* being walked; NULL: the root */
-    uint32_t seen;     /* groups found, one bit each */
     plumb_error *err;
-    plumb_status status; /* carried out of the callback */
 } inspection;
 
-/* A name out of the file, fit for a message: shortened, nothing that moves a terminal's cursor. */
-typedef struct shown {
-    char text[84];
-} shown;
-
-static shown show(const char *name)
-{
-    shown s;
-    snprintf(s.text, sizeof s.text, "%.80s%s", name, strlen(name) > 80 ? "..." : "");
-    for (char *c = s.text; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e) *c = '?';
-    }
-    return s;
-}
-
-/* ---- links -------------------------------------------------------------------------------------
- */
-
-static plumb_status check_name(inspection *in, const char *name)
-{
-    const char *path = in->path;
-    if (in->group == NULL) {
-        for (size_t i = 0; i < PLUMB__H5_GROUPS; i++) {
-            if (strcmp(plumb__h5_groups[i].name, name) != 0) continue;
-            in->seen |= 1u << i;
-            return PLUMB_OK;
-        }
-        return plumb__fail(in->err, PLUMB_ERR_FORMAT, "%s: /%s is not part of a Plumbline graph",
-                           path, show(name).text);
-    }
-    if (strcmp(in->group, "statements") == 0) {
-        in->shape->n_statements++;
-        if (plumb__h5_statement_name_ok(name)) return PLUMB_OK;
-    }
-    if (plumb__h5_find(in->group, name) < PLUMB__H5_COLUMN_COUNT) return PLUMB_OK;
-    return plumb__fail(in->err, PLUMB_ERR_FORMAT, "%s: /%s/%s is not part of a Plumbline graph",
-                       path, in->group, show(name).text);
-}
+/* ---- links ---- */
 
 /* HDF5 1.10 reads beyond its buffers where an object is said to lie outside the file. */
 static bool inside_file(const inspection *in, const H5L_info_t *info)
@@ -76,85 +36,97 @@ static bool inside_file(const inspection *in, const H5L_info_t *info)
 #endif
 }
 
-static plumb_status check_link(inspection *in, hid_t parent, const char *name,
-                               const H5L_info_t *info)
+/* One link of the group being looked at (`group` NULL: of the root), before its object is opened.
+ */
+static plumb_status check_link(inspection *in, hid_t parent, const char *group, const char *name)
 {
-    const char *slash = in->group != NULL ? "/" : "", *group = in->group != NULL ? in->group : "";
-    if (info->type != H5L_TYPE_HARD)
-        return plumb__fail(
-            in->err, PLUMB_ERR_FORMAT,
-            "%s: /%s%s%s is a soft, external or user-defined link; only hard links are "
-            "read",
-            in->path, group, slash, show(name).text);
-    PLUMB_TRY(check_name(in, name));
-    if (!inside_file(in, info))
+    const char *slash = group != NULL ? "/" : "", *above = group != NULL ? group : "";
+    H5L_info_t info;
+    if (H5Lexists(parent, name, H5P_DEFAULT) <= 0)
+        return plumb__fail(in->err, PLUMB_ERR_FORMAT, "%s: /%s%s%s is missing", in->path, above,
+                           slash, name);
+    if (H5Lget_info(parent, name, &info, H5P_DEFAULT) < 0)
+        return plumb__h5_fail(in->err, PLUMB_ERR_FORMAT, "%s: /%s%s%s cannot be read", in->path,
+                              above, slash, name);
+    if (info.type != H5L_TYPE_HARD)
+        return plumb__fail(in->err, PLUMB_ERR_FORMAT,
+                           "%s: /%s%s%s is a soft, external or user-defined link; only hard links "
+                           "are read",
+                           in->path, above, slash, name);
+    if (!inside_file(in, &info))
         return plumb__fail(in->err, PLUMB_ERR_FORMAT, "%s: /%s%s%s lies outside the file", in->path,
-                           group, slash, name);
+                           above, slash, name);
     const hid_t object = H5Oopen(parent, name, H5P_DEFAULT);
     if (object < 0)
         return plumb__h5_fail(in->err, PLUMB_ERR_FORMAT, "%s: /%s%s%s cannot be opened", in->path,
-                              group, slash, name);
+                              above, slash, name);
     const H5I_type_t kind = H5Iget_type(object);
     H5Oclose(object);
-    if (kind == (in->group == NULL ? H5I_GROUP : H5I_DATASET)) return PLUMB_OK;
-    return plumb__fail(in->err, PLUMB_ERR_FORMAT, "%s: /%s%s%s is not a %s", in->path, group, slash,
-                       name, in->group == NULL ? "group" : "dataset");
+    if (kind == (group == NULL ? H5I_GROUP : H5I_DATASET)) return PLUMB_OK;
+    return plumb__fail(in->err, PLUMB_ERR_FORMAT, "%s: /%s%s%s is not a %s", in->path, above, slash,
+                       name, group == NULL ? "group" : "dataset");
 }
 
-static herr_t visit_link(hid_t parent, const char *name, const H5L_info_t *info, void *ctx)
-{
-    inspection *in = ctx;
-    in->status = check_link(in, parent, name, info);
-    return in->status == PLUMB_OK ? 0 : 1;
-}
-
-static plumb_status walk(inspection *in, hid_t parent, const char *group)
+/* How many links a group has. They are asked for by name and counted, never listed: what HDF5 1.10
+ * makes of a damaged list, or of a damaged heap of a large group, it frees without having set it.
+ */
+static plumb_status count_links(inspection *in, hid_t parent, const char *group, size_t *n)
 {
     H5G_info_t info;
-    in->group = group;
-    in->status = PLUMB_OK;
     if (H5Gget_info(parent, &info) < 0)
-        return plumb__h5_fail(in->err, PLUMB_ERR_FORMAT, "%s: /%s cannot be read", in->path,
-                              group != NULL ? group : "");
-    if (info.nlinks > PLUMB__H5_MAX_LINKS)
-        return plumb__fail(
-            in->err, PLUMB_ERR_LIMIT, "%s: /%s has %llu links; a graph has at most %u", in->path,
-            group != NULL ? group : "", (unsigned long long)info.nlinks, PLUMB__H5_MAX_LINKS);
-    /* HDF5 1.10 frees what it never set when the heap of such a group is damaged */
-    if (info.storage_type != H5G_STORAGE_TYPE_COMPACT)
+        return plumb__h5_fail(in->err, PLUMB_ERR_FORMAT, "%s: /%s cannot be read", in->path, group);
+    if (info.storage_type != H5G_STORAGE_TYPE_COMPACT || info.nlinks > PLUMB__H5_MAX_LINKS)
         return plumb__fail(in->err, PLUMB_ERR_FORMAT,
                            "%s: /%s keeps its links in another form than Plumbline writes",
-                           in->path, group != NULL ? group : "");
-    if (H5Literate(parent, H5_INDEX_NAME, H5_ITER_INC, NULL, visit_link, in) < 0)
-        return plumb__h5_fail(in->err, PLUMB_ERR_FORMAT, "%s: the links of /%s cannot be read",
-                              in->path, group != NULL ? group : "");
-    return in->status;
+                           in->path, group);
+    *n = (size_t)info.nlinks;
+    return PLUMB_OK;
 }
 
-static plumb_status walk_groups(inspection *in)
+static plumb_status check_count(const inspection *in, const char *group, size_t found, size_t want)
 {
-    PLUMB_TRY(walk(in, in->file, NULL));
-    const uint32_t all = (1u << PLUMB__H5_GROUPS) - 1,
-                   segment = (1u << PLUMB__H5_SEGMENT_GROUPS) - 1;
-    if (in->seen != all && in->seen != segment)
-        return plumb__fail(in->err, PLUMB_ERR_FORMAT, "%s: groups of a Plumbline graph are missing",
-                           in->path);
-    in->shape->whole = in->seen == all;
-    for (size_t i = 0; i < PLUMB__H5_GROUPS && (in->seen >> i & 1u); i++) {
+    if (found == want) return PLUMB_OK;
+    return plumb__fail(in->err, PLUMB_ERR_FORMAT,
+                       "%s: /%s has %zu links, in a Plumbline graph it has %zu", in->path, group,
+                       found, want);
+}
+
+/* The names of /statements are free: each is looked at when it is asked for. */
+static plumb_status check_group(inspection *in, hid_t group, const char *name)
+{
+    size_t found = 0, want = 0;
+    PLUMB_TRY(count_links(in, group, name, &found));
+    if (strcmp(name, plumb__h5_groups[PLUMB__H5_STATEMENTS_GROUP].name) == 0) return PLUMB_OK;
+    for (size_t id = 0; id < PLUMB__H5_COLUMN_COUNT; id++) {
+        if (strcmp(plumb__h5_specs[id].group, name) != 0) continue;
+        PLUMB_TRY(check_link(in, group, name, plumb__h5_specs[id].name));
+        want++;
+    }
+    return check_count(in, name, found, want);
+}
+
+static plumb_status check_groups(inspection *in)
+{
+    size_t found = 0;
+    PLUMB_TRY(count_links(in, in->file, "", &found));
+    in->shape->whole =
+        H5Lexists(in->file, plumb__h5_groups[PLUMB__H5_SEGMENT_GROUPS].name, H5P_DEFAULT) > 0;
+    const size_t want = in->shape->whole ? PLUMB__H5_GROUPS : PLUMB__H5_SEGMENT_GROUPS;
+    for (size_t i = 0; i < want; i++) {
         const char *name = plumb__h5_groups[i].name;
+        PLUMB_TRY(check_link(in, in->file, NULL, name));
         const hid_t group = H5Gopen2(in->file, name, H5P_DEFAULT);
         if (group < 0)
             return plumb__h5_fail(in->err, PLUMB_ERR_FORMAT, "%s: /%s cannot be opened", in->path,
                                   name);
-        const plumb_status status = walk(in, group, name);
+        const plumb_status status = check_group(in, group, name);
         H5Gclose(group);
         PLUMB_TRY(status);
     }
-    return PLUMB_OK;
+    return check_count(in, "", found, want);
 }
 
-/* ---- one dataset -------------------------------------------------------------------------------
- */
+/* ---- one dataset ---- */
 
 /* `refuse` returns from the checks of a dataset with its name in the message. */
 static plumb_status refuse(const inspection *in, const char *group, const char *name,
@@ -276,8 +248,7 @@ static plumb_status open_dataset(inspection *in, const plumb__h5_spec *spec, con
     return check_dataset(in, column, name);
 }
 
-/* ---- all datasets ------------------------------------------------------------------------------
- */
+/* ---- all datasets ---- */
 
 static uint64_t class_cap(plumb__h5_rows rows)
 {
@@ -332,8 +303,7 @@ static plumb_status open_columns(inspection *in, plumb__h5_column *columns)
     return PLUMB_OK;
 }
 
-/* ---- the root ----------------------------------------------------------------------------------
- */
+/* ---- the root ---- */
 
 /* Reads a scalar attribute of exactly this type; a string type's size bounds what is read. */
 static bool read_attribute(hid_t object, const char *name, hid_t type, void *out)
@@ -383,7 +353,7 @@ static plumb_status inspect(inspection *in, plumb__h5_column *columns)
                            in->path, (unsigned long long)in->shape->file_bytes,
                            (unsigned long long)bytes);
     PLUMB_TRY(check_root(in));
-    PLUMB_TRY(walk_groups(in));
+    PLUMB_TRY(check_groups(in));
     return open_columns(in, columns);
 }
 
@@ -406,28 +376,40 @@ bool plumb__h5_statement_name_ok(const char *name)
            strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == n;
 }
 
+static plumb_status open_statement(inspection *in, const char *name, plumb__h5_column *column)
+{
+    char full[192];
+    hsize_t bytes = 0;
+    snprintf(full, sizeof full, "/statements/%s", name);
+    if (H5Lexists(in->file, full, H5P_DEFAULT) <= 0)
+        return plumb__fail(in->err, PLUMB_ERR_NOT_FOUND, "%s has no statement %s", in->path, name);
+    if (H5Fget_filesize(in->file, &bytes) < 0)
+        return plumb__h5_fail(in->err, PLUMB_ERR_IO, "%s: cannot get its size", in->path);
+    in->file_bytes = bytes;
+    const hid_t group = H5Gopen2(in->file, "/statements", H5P_DEFAULT);
+    if (group < 0)
+        return plumb__h5_fail(in->err, PLUMB_ERR_FORMAT, "%s: /statements cannot be opened",
+                              in->path);
+    const plumb_status status = check_link(in, group, "statements", name);
+    H5Gclose(group);
+    PLUMB_TRY(status);
+    PLUMB_TRY(open_dataset(in, &plumb__h5_statement_spec, name, column));
+    if (column->rows > PLUMB__H5_MAX_STATEMENT_BYTES)
+        return refuse(in, "statements", name, "has more bytes than a statement may");
+    return PLUMB_OK;
+}
+
 plumb_status plumb__h5_open_statement(hid_t file, const char *path, const plumb__h5_types *types,
                                       const char *name, plumb__h5_column *column, plumb_error *err)
 {
-    char full[192];
     *column = (plumb__h5_column){0};
     if (!plumb__h5_statement_name_ok(name))
         return plumb__fail(err, PLUMB_ERR_NOT_FOUND, "%s has no such statement", path);
-    snprintf(full, sizeof full, "/statements/%s", name);
     plumb__h5_shape shape = {0};
     inspection in = {.file = file, .path = path, .types = types, .shape = &shape, .err = err};
-    hsize_t bytes = 0;
     plumb__h5_guard guard;
     plumb__h5_enter(&guard);
-    plumb_status status = PLUMB_OK;
-    if (H5Lexists(file, full, H5P_DEFAULT) <= 0)
-        status = plumb__fail(err, PLUMB_ERR_NOT_FOUND, "%s has no statement %s", path, name);
-    else if (H5Fget_filesize(file, &bytes) < 0)
-        status = plumb__h5_fail(err, PLUMB_ERR_IO, "%s: cannot get its size", path);
-    in.file_bytes = bytes;
-    if (status == PLUMB_OK) status = open_dataset(&in, &plumb__h5_statement_spec, name, column);
-    if (status == PLUMB_OK && column->rows > PLUMB__H5_MAX_STATEMENT_BYTES)
-        status = refuse(&in, "statements", name, "has more bytes than a statement may");
+    const plumb_status status = open_statement(&in, name, column);
     plumb__h5_leave(&guard);
     if (status != PLUMB_OK) plumb__h5_column_close(column);
     return status;

@@ -8,15 +8,15 @@
 typedef struct plumb__h5_shape {
     bool whole;          /* has the groups that only provenance.h5 has */
     uint64_t file_bytes; /* set by the caller: what the file system says, 0: being written */
-    size_t n_uses, n_statements;
+    size_t n_uses;
     uint64_t rows[PLUMB__H5_ROWS_COUNT];
     char run_id[33];
 } plumb__h5_shape;
 
-/* Walks every link of the open file and opens the datasets of schema 1 into columns
- * [PLUMB__H5_COLUMN_COUNT] (those that only provenance.h5 has stay closed in a segment). Anything
- * that schema 1 does not have is refused by name. On failure the caller closes the columns. Takes
- * the lock. */
+/* Looks at every link of the open file but those of /statements and opens the datasets of schema 1
+ * into columns [PLUMB__H5_COLUMN_COUNT] (those that only provenance.h5 has stay closed in a
+ * segment). Anything that schema 1 does not have is refused by name. On failure the caller closes
+ * the columns. Takes the lock. */
 plumb_status plumb__h5_inspect(hid_t file, const char *path, const plumb__h5_types *types,
                                plumb__h5_column *columns, plumb__h5_shape *shape,
                                plumb_error *err) PLUMB_MUST_CHECK;

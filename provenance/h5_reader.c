@@ -16,8 +16,7 @@
 
 #define SLAB_BYTES ((size_t)1 << 20)
 
-/* ---- helpers for all parts ---------------------------------------------------------------------
- */
+/* ---- helpers for all parts ---- */
 
 plumb_status plumb__h5_refuse(const plumb__h5_reader *r, size_t id, const char *why,
                               plumb_error *err)
@@ -115,8 +114,7 @@ void plumb__h5_strings_free(plumb__h5_strings *strings)
     *strings = (plumb__h5_strings){0};
 }
 
-/* ---- /layers -----------------------------------------------------------------------------------
- */
+/* ---- /layers ---- */
 
 /* Copies one column into a field of every row. */
 static plumb_status scatter(plumb__h5_reader *r, size_t id, void *rows, size_t stride,
@@ -190,8 +188,7 @@ static plumb_status load_layers(plumb__h5_reader *r, plumb_error *err)
     return check_layers(r, err);
 }
 
-/* ---- /steps ------------------------------------------------------------------------------------
- */
+/* ---- /steps ---- */
 
 static plumb_status check_steps(const plumb__h5_reader *r, plumb_error *err)
 {
@@ -246,8 +243,7 @@ static plumb_status load_steps(plumb__h5_reader *r, plumb_error *err)
     return check_steps(r, err);
 }
 
-/* ---- texts -------------------------------------------------------------------------------------
- */
+/* ---- texts ---- */
 
 static bool kind_fits(size_t group, uint8_t kind)
 {
@@ -328,8 +324,7 @@ static plumb_status load_texts(plumb__h5_reader *r, plumb_error *err)
     return PLUMB_OK;
 }
 
-/* ---- opening -----------------------------------------------------------------------------------
- */
+/* ---- opening ---- */
 
 /* O_NONBLOCK: a FIFO in the place of a graph must not hold us up. */
 static plumb_status open_device(plumb__h5_reader *r, plumb_error *err)
@@ -435,8 +430,7 @@ void plumb__h5_reader_free(plumb__h5_reader *r)
     plumb__free(r);
 }
 
-/* ---- what is loaded ----------------------------------------------------------------------------
- */
+/* ---- what is loaded ---- */
 
 const char *plumb__h5_run_id(const plumb__h5_reader *r)
 {

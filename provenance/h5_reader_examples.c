@@ -32,8 +32,7 @@ uint64_t plumb__h5_example_count(const plumb__h5_reader *r)
     return r->shape.whole ? r->shape.rows[PLUMB__H5_ROWS_EXAMPLES] : 0;
 }
 
-/* ---- strings -----------------------------------------------------------------------------------
- */
+/* ---- strings ---- */
 
 static plumb_status load_dictionary(plumb__h5_reader *r, size_t i, plumb_error *err)
 {
@@ -124,8 +123,7 @@ plumb_status plumb__h5_example_annotators(plumb__h5_reader *r, const uint64_t **
     return PLUMB_OK;
 }
 
-/* ---- ledger and index --------------------------------------------------------------------------
- */
+/* ---- ledger and index ---- */
 
 static plumb_status out_of_range(const plumb__h5_reader *r, uint64_t example, plumb_error *err)
 {
@@ -184,8 +182,7 @@ plumb_status plumb__h5_example_rows(plumb__h5_reader *r, uint32_t example, const
     return PLUMB_OK;
 }
 
-/* ---- statements --------------------------------------------------------------------------------
- */
+/* ---- statements ---- */
 
 static plumb_status load_statement(plumb__h5_reader *r, const char *name, uint8_t **data, size_t *n,
                                    plumb_error *err)

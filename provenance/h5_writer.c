@@ -13,8 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- creation ----------------------------------------------------------------------------------
- */
+/* ---- creation ---- */
 
 /* Groups without times, whose links stay in their object header: the reader lets no other form near
  * HDF5's code for it, which damage can bring down. */
@@ -132,8 +131,7 @@ plumb_status plumb__h5_writer_column(plumb__h5_writer *w, size_t id, size_t stri
                                    w->path, &w->columns[id], err);
 }
 
-/* ---- /layers -----------------------------------------------------------------------------------
- */
+/* ---- /layers ---- */
 
 static size_t longest(const plumb__layer_row *layers, size_t n, size_t offset)
 {
@@ -242,8 +240,7 @@ plumb_status plumb__h5_create(const char *path, const char *run_id, const plumb_
     return status;
 }
 
-/* ---- steps and texts ---------------------------------------------------------------------------
- */
+/* ---- steps and texts ---- */
 
 static plumb_status check_step(const plumb__h5_writer *w, uint64_t leaf, const plumb__step *step,
                                plumb_error *err)
@@ -364,8 +361,7 @@ plumb_status plumb__h5_add_text(plumb__h5_writer *w, plumb__leaf_kind kind, uint
     return plumb__h5_writer_check(w, err);
 }
 
-/* ---- the end -----------------------------------------------------------------------------------
- */
+/* ---- the end ---- */
 
 static plumb_status flush_all(plumb__h5_writer *w, plumb_error *err)
 {

@@ -76,8 +76,7 @@ void graph_whole(const char *path, uint64_t n, uint32_t n_uses)
     assert_int_equal(plumb__h5_close(writer, &err), PLUMB_OK);
 }
 
-/* ---- the manifest ------------------------------------------------------------------------------
- */
+/* ---- the manifest ---- */
 
 void graph_id(uint64_t i, char room[32])
 {

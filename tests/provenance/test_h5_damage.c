@@ -32,7 +32,23 @@
 #endif
 #endif
 
+#ifdef FORGED
+/* HDF5 asks this for the checksum of every piece of metadata, when it writes and when it reads. The
+ * function of the library gives way to this one, so that all damage looks as if somebody had put
+ * the checksums right again. */
+__attribute__((visibility("default"))) uint32_t H5_checksum_metadata(const void *data, size_t n,
+                                                                     uint32_t start);
+static uint64_t checksums_asked;
+uint32_t H5_checksum_metadata(const void *data, size_t n, uint32_t start)
+{
+    (void)data, (void)n, (void)start;
+    checksums_asked++;
+    return 0x11111111;
+}
+static const uint64_t seed = 5;
+#else
 static const uint64_t seed = 4;
+#endif
 static char dir[] = "/tmp/plumb_h5_XXXXXX";
 static char path[128];
 static plumb__bytes whole; /* the undamaged file */
@@ -225,6 +241,9 @@ static int set_up(void **state)
     if (plumb__file_read(path, 1u << 30, &whole, NULL) != PLUMB_OK) return -1;
     plumb_error err = {0};
     const plumb_status status = ask_all(&err);
+#ifdef FORGED
+    if (checksums_asked == 0) printf("HDF5 uses its own checksums: as test_h5_damage, no more\n");
+#endif
     if (status != PLUMB_OK) fprintf(stderr, "the undamaged file: %s\n", err.message);
     return status == PLUMB_OK ? 0 : -1;
 }

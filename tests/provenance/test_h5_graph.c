@@ -302,8 +302,7 @@ static void error_handler_of_the_program_is_left_alone(void **state)
     unlink(path);
 }
 
-/* ---- h5py --------------------------------------------------------------------------------------
- */
+/* ---- h5py ---- */
 
 static bool have_h5py(void)
 {

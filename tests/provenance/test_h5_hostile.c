@@ -24,7 +24,7 @@ static char path[128];
 
 typedef void change_fn(hid_t file);
 
-/* Makes a graph, changes it, and expects `problem` behind the path and `: ` or a blank. */
+/* Makes a graph, changes it, and expects it to be refused with the path and `problem` behind it. */
 static void refused(change_fn *change, plumb_status status, const char *problem)
 {
     plumb_error err = {0};
@@ -44,8 +44,7 @@ static void refused(change_fn *change, plumb_status status, const char *problem)
     unlink(path);
 }
 
-/* ---- links -------------------------------------------------------------------------------------
- */
+/* ---- links ---- */
 
 static void soft_link(hid_t file)
 {
@@ -67,7 +66,7 @@ static void soft_link_in_place(hid_t file)
 
 static void unknown_group(hid_t file)
 {
-    H5Gclose(H5Gcreate2(file, "mo\033re", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    H5Gclose(H5Gcreate2(file, "more", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
 }
 
 static void unknown_dataset(hid_t file)
@@ -92,34 +91,73 @@ static void missing_group(hid_t file)
     assert_true(H5Ldelete(file, "index", H5P_DEFAULT) >= 0);
 }
 
-static void bad_statement(hid_t file)
+static void external_link_in_place(hid_t file)
 {
-    assert_true(
-        H5Lcreate_hard(file, "units/loss", file, "statements/a b", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    assert_true(H5Ldelete(file, "layers", H5P_DEFAULT) >= 0);
+    assert_true(H5Lcreate_external("/etc/passwd", "/", file, "layers", H5P_DEFAULT, H5P_DEFAULT) >=
+                0);
+}
+
+static void many_links(hid_t file)
+{
+    for (int i = 0; i < 60; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "units/more%d", i);
+        assert_true(H5Lcreate_hard(file, "units/loss", file, name, H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    }
 }
 
 static void links_are_hard_and_known(void **state)
 {
     (void)state;
-    const char *other = " is a soft, external or user-defined link; only hard links are read";
-    char problem[256];
-    snprintf(problem, sizeof problem, ": /more%s", other);
-    refused(soft_link, PLUMB_ERR_FORMAT, problem);
-    snprintf(problem, sizeof problem, ": /steps/more%s", other);
-    refused(external_link, PLUMB_ERR_FORMAT, problem);
-    snprintf(problem, sizeof problem, ": /units/loss%s", other);
-    refused(soft_link_in_place, PLUMB_ERR_FORMAT, problem);
-    refused(unknown_group, PLUMB_ERR_FORMAT, ": /mo?re is not part of a Plumbline graph");
-    refused(unknown_dataset, PLUMB_ERR_FORMAT, ": /units/gain is not part of a Plumbline graph");
-    refused(bad_statement, PLUMB_ERR_FORMAT, ": /statements/a b is not part of a Plumbline graph");
+    refused(soft_link, PLUMB_ERR_FORMAT, ": / has 15 links, in a Plumbline graph it has 14");
+    refused(external_link, PLUMB_ERR_FORMAT,
+            ": /steps has 17 links, in a Plumbline graph it has 16");
+    refused(soft_link_in_place, PLUMB_ERR_FORMAT,
+            ": /units/loss is a soft, external or user-defined link; only hard links are read");
+    refused(external_link_in_place, PLUMB_ERR_FORMAT,
+            ": /layers is a soft, external or user-defined link; only hard links are read");
+    refused(unknown_group, PLUMB_ERR_FORMAT, ": / has 15 links, in a Plumbline graph it has 14");
+    refused(unknown_dataset, PLUMB_ERR_FORMAT,
+            ": /units has 11 links, in a Plumbline graph it has 10");
     refused(cycle, PLUMB_ERR_FORMAT, ": /units/loss is not a dataset");
-    refused(missing_dataset, PLUMB_ERR_FORMAT,
-            ": /units/loss is missing or cannot be opened: HDF5 says: object 'loss' doesn't exist");
-    refused(missing_group, PLUMB_ERR_FORMAT, ": groups of a Plumbline graph are missing");
+    refused(missing_dataset, PLUMB_ERR_FORMAT, ": /units/loss is missing");
+    refused(missing_group, PLUMB_ERR_FORMAT, ": /index is missing");
+    refused(many_links, PLUMB_ERR_FORMAT,
+            ": /units keeps its links in another form than Plumbline writes");
 }
 
-/* ---- one dataset in place of another -----------------------------------------------------------
- */
+/* A statement's link is looked at when the statement is asked for. */
+static void a_statement_elsewhere_is_refused(void **state)
+{
+    (void)state;
+    plumb_error err = {0};
+    char want[256];
+    const void *data;
+    size_t n;
+    graph_whole(path, 12, 3);
+    const hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    assert_true(H5Lcreate_external("/etc/passwd", "/", file, "statements/policy.json", H5P_DEFAULT,
+                                   H5P_DEFAULT) >= 0);
+    assert_true(
+        H5Lcreate_hard(file, "units/loss", file, "statements/loss", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    assert_true(H5Fclose(file) >= 0);
+    plumb__h5_reader *reader;
+    assert_int_equal(plumb__h5_open(path, &reader, NULL), PLUMB_OK);
+    assert_int_equal(plumb__h5_statement(reader, "policy.json", &data, &n, &err), PLUMB_ERR_FORMAT);
+    snprintf(want, sizeof want,
+             "%s: /statements/policy.json is a soft, external or user-defined link; only hard "
+             "links are read",
+             path);
+    assert_string_equal(err.message, want);
+    assert_int_equal(plumb__h5_statement(reader, "loss", &data, &n, &err), PLUMB_ERR_FORMAT);
+    snprintf(want, sizeof want, "%s: /statements/loss has another type than schema 1 says", path);
+    assert_string_equal(err.message, want);
+    plumb__h5_reader_free(reader);
+    unlink(path);
+}
+
+/* ---- one dataset in place of another ---- */
 
 static void replace(hid_t file, const char *name, hid_t type, int rank, const hsize_t *size,
                     hid_t plist)
@@ -284,8 +322,7 @@ static void shapes_agree_and_are_bounded(void **state)
     refused(another_width, PLUMB_ERR_FORMAT, ": /steps/live has another shape than schema 1 says");
 }
 
-/* ---- values ------------------------------------------------------------------------------------
- */
+/* ---- values ---- */
 
 static void put(hid_t file, const char *name, hid_t type, hsize_t row, const void *value)
 {
@@ -388,8 +425,7 @@ static void later_values_agree(void **state)
     unlink(path);
 }
 
-/* ---- the root and the file ---------------------------------------------------------------------
- */
+/* ---- the root and the file ---- */
 
 static void schema_2(hid_t file)
 {
@@ -452,6 +488,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(links_are_hard_and_known),
+        cmocka_unit_test(a_statement_elsewhere_is_refused),
         cmocka_unit_test(types_are_those_of_the_schema),
         cmocka_unit_test(storage_is_chunked_and_in_the_file),
         cmocka_unit_test(shapes_agree_and_are_bounded),

@@ -192,8 +192,7 @@ static void index_finds_every_unit_of_an_example(void **state)
     unlink(path);
 }
 
-/* ---- slabs -------------------------------------------------------------------------------------
- */
+/* ---- slabs ---- */
 
 typedef struct stream {
     plumb__hasher hasher;
@@ -258,8 +257,7 @@ static void slabs_of_any_size_give_the_same(void **state)
     unlink(path);
 }
 
-/* ---- contradictions ----------------------------------------------------------------------------
- */
+/* ---- contradictions ---- */
 
 /* Adds 1 to the last byte of one cell of a dataset. */
 static void change_cell(const char *dataset, hid_t type, int rank, hsize_t row, hsize_t col)
