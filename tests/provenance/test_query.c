@@ -7,10 +7,13 @@
 #include "base/half.h"
 #include "provenance/graph_open.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static plumb_graph *open_graph(forge *g, const char *path)
 {
@@ -341,6 +344,64 @@ static void rewound_steps_are_left_out(void **state)
     plumb_graph_free(graph);
 }
 
+/* A child writes, seals and closes; beside it every opening must succeed, verify, and have each
+ * step that the child was told is durable. */
+static void beside_a_living_writer(void **state)
+{
+    forge *g = *state;
+    int pipe_of[2], rounds = 0, idle = 0;
+    uint64_t told = 0;
+    char path[512];
+    snprintf(path, sizeof path, "%s/living", g->f->dir);
+    assert_int_equal(pipe(pipe_of), 0);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        setenv("CMOCKA_TEST_ABORT", "1", 1); /* a failure must not go on in cmocka's loop */
+        forge_start(g, "living");
+        for (uint64_t step = 1; step <= 60; step++) {
+            forge_step(g, step);
+            if (step % 4 == 0) forge_checkpoint(g, step);
+            const uint64_t durable = plumb__bundle_acknowledged(g->bundle);
+            if (write(pipe_of[1], &durable, sizeof durable) != sizeof durable) _exit(2);
+        }
+        forge_close(g);
+        _exit(0);
+    }
+    close(pipe_of[1]);
+    assert_int_equal(fcntl(pipe_of[0], F_SETFL, O_NONBLOCK), 0);
+    plumb_graph_info info = {0};
+    for (; !info.closed && rounds < 1000; rounds++) {
+        while (read(pipe_of[0], &told, sizeof told) == sizeof told)
+            continue;
+        if (told == 0) {
+            usleep(1000);
+            assert_true(idle++ < 60000); /* the child has died */
+            rounds--;
+            continue;
+        }
+        plumb_verify_options options;
+        plumb_verify_report report;
+        plumb_verify_options_default(&options);
+        options.trust = g->trust;
+        options.full = true;
+        assert_works(plumb_bundle_verify(path, &options, &report, err));
+        assert_true(report.steps >= told);
+        plumb_graph *graph = open_graph(g, path);
+        assert_works(plumb_graph_describe(graph, &info, err));
+        assert_true(info.steps_acknowledged >= told);
+        plumb_query query = by(PLUMB_FIELD_LAYER, -1);
+        plumb_result_free(ask(graph, &query));
+        plumb_graph_free(graph);
+    }
+    close(pipe_of[0]);
+    int code = -1;
+    assert_int_equal(waitpid(child, &code, 0), child);
+    assert_int_equal(code, 0);
+    assert_true(info.closed);
+    assert_int_equal(info.steps_acknowledged, 60);
+}
+
 static void tightest_entries(void **state)
 {
     forge *g = *state;
@@ -404,8 +465,8 @@ int main(void)
         cmocka_unit_test(every_grouping_adds_up),  cmocka_unit_test(annotators_count_one_over_k),
         cmocka_unit_test(filters_select),          cmocka_unit_test(the_index_changes_nothing),
         cmocka_unit_test(nothing_found_says_what), cmocka_unit_test(rewound_steps_are_left_out),
-        cmocka_unit_test(tightest_entries),        cmocka_unit_test(damage_is_refused),
-        cmocka_unit_test(fields_have_names),
+        cmocka_unit_test(beside_a_living_writer),  cmocka_unit_test(tightest_entries),
+        cmocka_unit_test(damage_is_refused),       cmocka_unit_test(fields_have_names),
     };
     return cmocka_run_group_tests(tests, forge_setup, forge_teardown);
 }
