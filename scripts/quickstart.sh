@@ -54,7 +54,7 @@ plumb_deps $PLUMB_BUILD_PACKAGES
 [ -n "$synthetic" ] || plumb_deps_optional debtags
 [ -f build/CMakeCache.txt ] || cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release \
     -DPLUMB_BUILD_TESTS=OFF -DPLUMB_BUILD_BENCHMARKS=OFF >/dev/null
-cmake --build build -- --quiet
+cmake --build build -- --quiet >&2
 bin=build/bin
 
 say "2/6 keys and trust: a vendor signs records, an operator signs runs, a root says who may"
@@ -64,12 +64,13 @@ head -c 24 /dev/urandom | base64 >"$out/keys/passphrase"   # for this demonstrat
 head -c 32 /dev/urandom >"$out/keys/pseudonyms"
 umask 022
 pass=(--passphrase-file "$out/keys/passphrase")
-for key in root vendor operator; do "$bin/plumb" key new "$out/keys/$key" "${pass[@]}"; done
-"$bin/plumb" trust init "$out/trust.json" --root "$out/keys/root.key" "${pass[@]}"
-"$bin/plumb" trust add "$out/trust.json" --root "$out/keys/root.key" "${pass[@]}" \
+for key in root vendor operator; do "$bin/plumb" key new "$out/keys/$key" "${pass[@]}" >/dev/null; done
+"$bin/plumb" trust init --quiet "$out/trust.json" --root "$out/keys/root.key" "${pass[@]}"
+"$bin/plumb" trust add --quiet "$out/trust.json" --root "$out/keys/root.key" "${pass[@]}" \
     --vendor debian-labels --name vendor-1 --key "$out/keys/vendor.pub" --role quality-attestation
-"$bin/plumb" trust add "$out/trust.json" --root "$out/keys/root.key" "${pass[@]}" \
+"$bin/plumb" trust add --quiet "$out/trust.json" --root "$out/keys/root.key" "${pass[@]}" \
     --vendor trainer --name operator-1 --key "$out/keys/operator.pub" --role operator
+"$bin/plumb" trust show "$out/trust.json"
 
 say "3/6 the manifest: who labelled what, and how deep it may go"
 # shellcheck disable=SC2086
