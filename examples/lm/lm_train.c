@@ -121,8 +121,9 @@ static plumb_status save(lm_trainer *t)
 
 static plumb_status start_or_resume(lm_trainer *t)
 {
-    plumb_resume_info info = {.size = sizeof info, .version = PLUMB_STRUCT_VERSION};
+    plumb_resume_info info;
     plumb_status status;
+    plumb_resume_info_default(&info);
     if (!t->options->resume) {
         status = plumb_run_start(t->run, &t->err);
         return status == PLUMB_OK ? save(t) : status;
@@ -201,6 +202,21 @@ static plumb_status loop(lm_trainer *t, lm_progress *progress)
     return status;
 }
 
+/* One more JSON line: what governance keeps in memory. */
+static void report_memory(const lm_trainer *t, const lm_progress *progress)
+{
+    plumb_memory_info info;
+    plumb_error err;
+    plumb_memory_info_default(&info);
+    if (!t->run || progress->mode != LM_PROGRESS_JSON) return;
+    if (plumb_run_memory(t->run, &info, &err) != PLUMB_OK) return;
+    fprintf(stderr,
+            "{\"memory\":{\"manifest_bytes\":%llu,\"ledger_bytes\":%llu,\"workspace_bytes\":%llu,"
+            "\"examples\":%llu}}\n",
+            (unsigned long long)info.manifest_bytes, (unsigned long long)info.ledger_bytes,
+            (unsigned long long)info.workspace_bytes, (unsigned long long)info.examples);
+}
+
 /* After the loop: an interrupted run is sealed and stays open, a finished one is closed. */
 static plumb_status finish(lm_trainer *t, bool interrupted)
 {
@@ -226,6 +242,7 @@ static int train(lm_trainer *t, int argc, char **argv)
     lm_progress_start(&progress, t->options->progress, t->step + 1, t->options->steps);
     if (status == PLUMB_OK) status = loop(t, &progress);
     lm_progress_end(&progress);
+    if (status == PLUMB_OK) report_memory(t, &progress);
     const bool interrupted = t->step < t->options->steps;
     if (status == PLUMB_OK) status = finish(t, interrupted);
     if (status != PLUMB_OK) {
@@ -255,7 +272,7 @@ int lm_train(lm_options *options, int argc, char **argv)
         return plumb_status_exit_code(PLUMB_ERR_NO_MEMORY);
     }
     t->options = options;
-    t->live = (plumb_live){.size = sizeof t->live, .version = PLUMB_STRUCT_VERSION};
+    plumb_live_default(&t->live);
     const int code = train(t, argc, argv);
     close_all(t);
     free(t);
