@@ -91,22 +91,13 @@ static real soften(real *restrict row, size_t visible, size_t end, real top)
     return sum;
 }
 
-static real largest(const real *row, size_t n)
-{
-    real top = row[0];
-#pragma omp simd reduction(max : top)
-    for (size_t j = 0; j < n; j++)
-        top = row[j] > top ? row[j] : top;
-    return top;
-}
-
 static void block_forward(const lm_head *h, const head_space *s, size_t first, size_t end)
 {
     real inverse[QUERIES];
     scores(s, s->q, s->kt, h->width, first, end, s->p);
     for (size_t i = first; i < end; i++) {
         real *row = s->p + (i - first) * s->columns;
-        const real top = largest(row, i + 1);
+        const real top = lm_largest(row, i + 1);
         const real sum = soften(row, i + 1, end, top);
         inverse[i - first] = 1 / sum;
         h->lse[i] = top + LM_LOG(sum);

@@ -43,4 +43,25 @@ static inline real lm_exp(real x)
 }
 #endif
 
+#define LM_LARGEST_LANES 16u
+
+/* The largest of n >= 1 numbers, NaN aside, in lanes: compilers may not reorder a plain maximum. */
+static inline real lm_largest(const real *x, size_t n)
+{
+    real lane[LM_LARGEST_LANES];
+    size_t i = 0;
+    for (size_t l = 0; l < LM_LARGEST_LANES; l++)
+        lane[l] = x[0];
+    for (; i + LM_LARGEST_LANES <= n; i += LM_LARGEST_LANES) {
+#pragma omp simd
+        for (size_t l = 0; l < LM_LARGEST_LANES; l++)
+            lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
+    }
+    for (; i < n; i++)
+        lane[0] = x[i] > lane[0] ? x[i] : lane[0];
+    for (size_t l = 1; l < LM_LARGEST_LANES; l++)
+        lane[0] = lane[l] > lane[0] ? lane[l] : lane[0];
+    return lane[0];
+}
+
 #endif

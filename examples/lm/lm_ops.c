@@ -137,11 +137,8 @@ static void column_sums(size_t rows, size_t width, const real *restrict y,
 
 static real xent_row(size_t n, real *restrict logits, size_t target, real scale)
 {
-    real top = logits[0], sum = 0;
-#pragma omp simd reduction(max : top)
-    for (size_t i = 0; i < n; i++)
-        top = logits[i] > top ? logits[i] : top;
-    const real at_target = logits[target];
+    const real top = lm_largest(logits, n), at_target = logits[target];
+    real sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (size_t i = 0; i < n; i++) {
         logits[i] = lm_exp(logits[i] - top);
