@@ -64,8 +64,7 @@ static plumb_status describe_once(const plumb_graph *graph, plumb_graph_info *in
     *info = (plumb_graph_info){.size = sizeof *info,
                                .version = 1,
                                .run_id = graph->v.run.run_id,
-                               .closed = plumb__record_inventory(graph->v.record)->state ==
-                                         PLUMB__SEAL_CLOSED,
+                               .closed = plumb__verify_state(&graph->v) == PLUMB__SEAL_CLOSED,
                                .signer_checked = graph->trust != NULL,
                                .layers = graph->v.run.n_layers,
                                .examples = plumb__examples_count(graph->examples),

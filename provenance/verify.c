@@ -58,9 +58,7 @@ void plumb__verify_free(plumb__verify *v)
 
 static void fill_report(plumb__verify *v, plumb_verify_report *report)
 {
-    const plumb__inventory *inventory =
-        v->record != NULL ? plumb__record_inventory(v->record) : NULL;
-    report->closed = inventory != NULL && inventory->state == PLUMB__SEAL_CLOSED;
+    report->closed = v->record != NULL && plumb__verify_state(v) == PLUMB__SEAL_CLOSED;
     report->signer_checked = v->trust != NULL;
     report->rules_checked = v->manifest != NULL;
     report->leaves = v->n_leaves;
@@ -77,8 +75,7 @@ static void fill_report(plumb__verify *v, plumb_verify_report *report)
 static plumb_status require_closed(const plumb__verify *v, const plumb_verify_options *options,
                                    plumb_verify_report *report, plumb_error *err)
 {
-    if (!options->require_closed || plumb__record_inventory(v->record)->state == PLUMB__SEAL_CLOSED)
-        return PLUMB_OK;
+    if (!options->require_closed || plumb__verify_state(v) == PLUMB__SEAL_CLOSED) return PLUMB_OK;
     snprintf(report->still_trustworthy, sizeof report->still_trustworthy,
              "what is there holds; the run may go on");
     return plumb__fail(err, PLUMB_ERR_STATE, "the run is open: %llu of %zu leaves are signed",
@@ -97,6 +94,14 @@ static plumb_status verify_once(plumb__verify *v, const plumb_verify_options *op
     }
     if (status == PLUMB_OK) status = require_closed(v, options, report, err);
     return status;
+}
+
+/* Whether a writer may be at work: the head is another, or a file went while it was looked at. */
+static bool has_moved(const plumb__verify *v, plumb_status status)
+{
+    if (status == PLUMB_OK || status == PLUMB_ERR_STATE || v->record == NULL) return false;
+    if (status == PLUMB_ERR_NOT_FOUND && plumb__verify_state(v) != PLUMB__SEAL_CLOSED) return true;
+    return plumb__record_moved(v->dir, &v->head_bytes);
 }
 
 plumb_status plumb_bundle_verify(const char *dir, const plumb_verify_options *options,
@@ -118,8 +123,7 @@ plumb_status plumb_bundle_verify(const char *dir, const plumb_verify_options *op
         *report = (plumb_verify_report){.size = sizeof *report, .version = 1};
         status = verify_once(&v, options, report, &own);
         fill_report(&v, report);
-        const bool moved = status != PLUMB_OK && status != PLUMB_ERR_STATE &&
-                           v.head_bytes.size > 0 && plumb__record_moved(dir, &v.head_bytes);
+        const bool moved = has_moved(&v, status);
         plumb__verify_free(&v);
         if (!moved) break;
     }

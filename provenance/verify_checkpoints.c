@@ -85,7 +85,7 @@ static plumb_status check(plumb__verify *v, const checkpoint_leaf *row, plumb_er
 {
     char temporary[sizeof row->name + 4];
     const plumb__found_file *file = plumb__verify_found(v, row->name);
-    const bool open = plumb__record_inventory(v->record)->state == PLUMB__SEAL_OPEN;
+    const bool open = plumb__verify_state(v) == PLUMB__SEAL_OPEN;
     if (file != NULL && is_same(file, row)) return PLUMB_OK;
     if (open && is_there_now(v, row)) return PLUMB_OK;
     snprintf(temporary, sizeof temporary, "%s.tmp", row->name);
@@ -103,7 +103,7 @@ static plumb_status check(plumb__verify *v, const checkpoint_leaf *row, plumb_er
 
 static plumb_status check_unrecorded(plumb__verify *v, const checkpoints *all, plumb_error *err)
 {
-    const plumb__seal_state phase = plumb__record_inventory(v->record)->state;
+    const plumb__seal_state phase = plumb__verify_state(v);
     for (size_t i = 0; i < v->n_found; i++) {
         const char *name = v->found[i].name;
         const size_t n = strlen(name);

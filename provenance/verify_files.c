@@ -111,7 +111,7 @@ plumb_status plumb__verify_listed(plumb__verify *v, const char *name, plumb_erro
         return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: is in the bundle, but in no inventory",
                            name);
     PLUMB_TRY(hash_found(v, &file, err));
-    return compare(v, listed, &file, inventory->state, err);
+    return compare(v, listed, &file, plumb__verify_state(v), err);
 }
 
 /* ---- files that no inventory lists -------------------------------------------------------- */
@@ -130,10 +130,10 @@ static plumb_status check_found(plumb__verify *v, plumb__found_file *file,
                                 const plumb__inventory *inventory, plumb_error *err)
 {
     if (plumb__inventory_find(inventory, file->name) != NULL) return PLUMB_OK;
-    if (!is_tolerated(file->name, inventory->state))
+    if (!is_tolerated(file->name, plumb__verify_state(v)))
         return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: is in the bundle, but in no inventory",
                            file->name);
-    if (starts(file->name, "journal/") || inventory->state == PLUMB__SEAL_CLOSED ||
+    if (starts(file->name, "journal/") || plumb__verify_state(v) == PLUMB__SEAL_CLOSED ||
         strcmp(file->name, "seals.jsonl") == 0 || strcmp(file->name, "head") == 0)
         return PLUMB_OK; /* read and checked elsewhere */
     if (starts(file->name, "checkpoints/")) {
@@ -195,13 +195,13 @@ plumb_status plumb__verify_files(plumb__verify *v, plumb_error *err)
     const plumb__inventory *inventory = plumb__record_inventory(v->record);
     PLUMB_TRY(plumb__dir_walk(v->dir, PLUMB__MAX_INVENTORY_FILES, note_file, v, err));
     for (size_t i = 0; i < inventory->n_files; i++)
-        PLUMB_TRY(check_listed(v, &inventory->files[i], inventory->state, err));
+        PLUMB_TRY(check_listed(v, &inventory->files[i], plumb__verify_state(v), err));
     for (size_t i = 0; i < v->n_found; i++)
         PLUMB_TRY(check_found(v, &v->found[i], inventory, err));
-    PLUMB_TRY(check_directory(v->dir, "", inventory->state, 0, err));
+    PLUMB_TRY(check_directory(v->dir, "", plumb__verify_state(v), 0, err));
     const size_t torn = plumb__record_torn_seal(v->record);
     if (torn == 0) return PLUMB_OK;
-    if (inventory->state == PLUMB__SEAL_CLOSED)
+    if (plumb__verify_state(v) == PLUMB__SEAL_CLOSED)
         return plumb__fail(err, PLUMB_ERR_DIGEST,
                            "seals.jsonl: %zu bytes follow the last inventory of a closed run",
                            torn);

@@ -10,9 +10,16 @@ plumb_status plumb__verify_read(plumb__verify *v, const char *name, size_t cap_b
     return plumb__file_read_nofollow(path, cap_bytes, out, err);
 }
 
+plumb__seal_state plumb__verify_state(const plumb__verify *v)
+{
+    const plumb__inventory *last = plumb__record_inventory(v->record);
+    if (last->state == PLUMB__SEAL_CLOSED && v->head.size <= last->leaf) return PLUMB__SEAL_MERGED;
+    return last->state;
+}
+
 static plumb_status check_final(const plumb__verify *v, plumb_error *err)
 {
-    if (plumb__record_inventory(v->record)->state != PLUMB__SEAL_CLOSED) return PLUMB_OK;
+    if (plumb__verify_state(v) != PLUMB__SEAL_CLOSED) return PLUMB_OK;
     if (v->head_signer + 1 != v->certificates.n)
         return plumb__fail(err, PLUMB_ERR_DIGEST,
                            "head: the run is closed, but not by its last certified run key");

@@ -114,7 +114,7 @@ static plumb_status check_size(plumb__verify *v, plumb_error *err)
         return plumb__fail(err, PLUMB_ERR_CORRUPT,
                            "the head signs %llu leaves, but the record has %zu",
                            (unsigned long long)v->head.size, v->n_leaves);
-    if (plumb__record_inventory(v->record)->state != PLUMB__SEAL_CLOSED) return PLUMB_OK;
+    if (plumb__verify_state(v) != PLUMB__SEAL_CLOSED) return PLUMB_OK;
     if (v->head.size < v->n_leaves)
         return plumb__fail(err, PLUMB_ERR_DIGEST,
                            "the run is closed, but its head signs %llu of %zu leaves",
@@ -132,7 +132,7 @@ plumb_status plumb__verify_leaves(plumb__verify *v, plumb_error *err)
     PLUMB_TRY_CLEAN(check_size(v, err));
     PLUMB_TRY_CLEAN(check_tree(v, err));
     const uint64_t torn = plumb__record_journal(v->record)->torn_bytes;
-    if (torn > 0 && plumb__record_inventory(v->record)->state == PLUMB__SEAL_OPEN)
+    if (torn > 0 && plumb__verify_state(v) == PLUMB__SEAL_OPEN)
         plumb__bytes_appendf(&v->notes, "journal: the last %llu bytes are a torn write\n",
                              (unsigned long long)torn);
 cleanup:

@@ -285,6 +285,39 @@ static void seals_and_head_are_exact(void **state)
     plumb__bytes_free(&seals);
 }
 
+/* The last inventory says closed, but its head is still head.tmp: the writer died in between. */
+static void a_close_without_its_head(void **state)
+{
+    forge *g = *state;
+    plumb__bytes before, after;
+    plumb_verify_report report;
+    plumb_verify_options options;
+    char path[512];
+    forge_start(g, "headless");
+    for (uint64_t step = 1; step <= 2; step++)
+        forge_step(g, step);
+    assert_works(plumb__bundle_seal(g->bundle, err));
+    assert_works(plumb__bundle_flush(g->bundle, err));
+    read_bytes(inside(g, "headless", "head"), &before);
+    forge_close(g);
+    read_bytes(inside(g, "headless", "head"), &after);
+    write_bytes(inside(g, "headless", "head.tmp"), after.data, after.size);
+    write_bytes(inside(g, "headless", "head"), before.data, before.size);
+    snprintf(path, sizeof path, "%s", fixture_path(g->f, "headless"));
+    assert_works(verify(path, g->trust, true, &report, err));
+    assert_false(report.closed);
+    assert_true(report.leaves_signed < report.leaves);
+    plumb_verify_options_default(&options);
+    options.require_closed = true;
+    assert_int_equal(plumb_bundle_verify(path, &options, &report, NULL), PLUMB_ERR_STATE);
+    assert_int_equal(unlink(inside(g, "headless", "head.tmp")), 0);
+    write_bytes(inside(g, "headless", "head"), after.data, after.size);
+    assert_works(plumb_bundle_verify(path, &options, &report, err));
+    assert_true(report.closed);
+    plumb__bytes_free(&before);
+    plumb__bytes_free(&after);
+}
+
 static void open_run_leftovers_are_noted(void **state)
 {
     forge *g = *state;
@@ -330,6 +363,7 @@ int main(void)
         cmocka_unit_test(missing_and_stray_files),
         cmocka_unit_test(links_are_refused),
         cmocka_unit_test(seals_and_head_are_exact),
+        cmocka_unit_test(a_close_without_its_head),
         cmocka_unit_test(open_run_leftovers_are_noted),
         cmocka_unit_test(a_bundle_that_is_none),
     };
