@@ -12,8 +12,8 @@
  * chunk cache; 8192 rows keep a file of a few steps small. */
 #define CHUNK_BYTES ((size_t)256 << 10)
 #define CHUNK_ROWS ((size_t)8192)
-/* Level 2 is within 3 % of level 6 on edges, at twice its speed (docs/formats/graph.md). */
-#define DEFLATE_LEVEL 2u
+/* Level 6 saves 8 % of the bytes of edges and takes 1.8 times as long (docs/formats/graph.md). */
+#define DEFLATE_LEVEL 1u
 
 static pthread_mutex_t h5_lock = PTHREAD_MUTEX_INITIALIZER;
 

@@ -1,5 +1,10 @@
 /* Reading HDF5 graphs as untrusted files: the caller has checked the file's digest or accepts that
- * nobody has; either way no shape, link, filter or type is believed before it is checked. */
+ * nobody has; either way no shape, link, filter or type is believed before it is checked.
+ *
+ * A reader belongs to one thread at a time, also for calls that take it as const; several threads
+ * may each have their own, beside writers (h5_common.h has the lock). What it lends lives until it
+ * is freed unless said otherwise. Memory: the tables of layers, steps and texts; 8 MiB of steps
+ * read ahead; each column of examples that was asked for. */
 #ifndef PLUMB_PROVENANCE_H5_READER_H
 #define PLUMB_PROVENANCE_H5_READER_H
 
@@ -8,7 +13,7 @@
 typedef struct plumb__h5_reader plumb__h5_reader;
 
 /* Refuses: soft/external links, external storage, virtual datasets, filters other than shuffle,
- * deflate, fletcher32, references, unexpected types or shapes, sizes above the caps of payload.h.
+ * deflate, fletcher32, references, unexpected types or shapes, sizes above the caps of graph.md.
  */
 plumb_status plumb__h5_open(const char *path, plumb__h5_reader **reader,
                             plumb_error *err) PLUMB_MUST_CHECK;

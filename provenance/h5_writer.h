@@ -1,5 +1,12 @@
 /* Writing HDF5 graphs: segments and provenance.h5 (schema 1, docs/formats/graph.md). Steps and
- * texts come from the journal or from segments, never from the run's memory. */
+ * texts come from the journal or from segments, never from the run's memory.
+ *
+ * A writer belongs to one thread at a time; several threads may each have their own, beside
+ * readers. Memory: a chunk of 256 KiB for each dataset; plumb__h5_finish adds 256 MiB at most for
+ * the ledger and the index, 16 bytes an example, and the distinct strings of the manifest.
+ *
+ * A call that fails half way, on a full disk for one, ends the writer: every later call gives
+ * PLUMB_ERR_STATE, and the file is to be removed after plumb__h5_close or plumb__h5_abandon. */
 #ifndef PLUMB_PROVENANCE_H5_WRITER_H
 #define PLUMB_PROVENANCE_H5_WRITER_H
 

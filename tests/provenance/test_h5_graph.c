@@ -19,6 +19,7 @@
 #include "step_maker.h"
 
 #include <hdf5.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -274,6 +275,56 @@ static void a_full_disk_is_reported_and_nothing_is_printed(void **state)
     }
 }
 
+typedef struct worker {
+    pthread_t thread;
+    char path[128];
+    plumb__hash digest;
+    plumb_status status;
+} worker;
+
+/* Writes a graph and reads it back; no assertions, which belong to the main thread. */
+static void *work(void *ctx)
+{
+    worker *w = ctx;
+    plumb__h5_reader *reader = NULL;
+    plumb__hasher hasher;
+    plumb__hash_init(&hasher, PLUMB__BLAKE2B);
+    graph_segment(w->path, 200, 3);
+    w->status = plumb__h5_open(w->path, &reader, NULL);
+    for (uint64_t i = 0; i < 200 && w->status == PLUMB_OK; i++) {
+        plumb__step step;
+        w->status = plumb__h5_step(reader, i, &step, NULL);
+        if (w->status != PLUMB_OK) break;
+        const plumb__hash digest = digest_of(&step);
+        plumb__hash_update(&hasher, digest.bytes, sizeof digest.bytes);
+    }
+    plumb__h5_reader_free(reader);
+    w->digest = plumb__hash_final(&hasher);
+    return NULL;
+}
+
+static void threads_do_not_disturb_each_other(void **state)
+{
+    (void)state;
+    worker workers[4];
+    for (size_t i = 0; i < 4; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "thread-%zu.h5", i);
+        file_in_dir(workers[i].path, name);
+    }
+    work(&workers[0]);
+    for (size_t i = 1; i < 4; i++)
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+    for (size_t i = 1; i < 4; i++)
+        assert_int_equal(pthread_join(workers[i].thread, NULL), 0);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(workers[i].status, PLUMB_OK);
+        assert_memory_equal(workers[i].digest.bytes, workers[0].digest.bytes,
+                            sizeof workers[0].digest.bytes);
+        unlink(workers[i].path);
+    }
+}
+
 static herr_t count_print(hid_t stack, void *ctx)
 {
     (void)stack;
@@ -366,6 +417,7 @@ int main(void)
         cmocka_unit_test(same_input_makes_the_same_bytes),
         cmocka_unit_test(wrong_use_is_refused),
         cmocka_unit_test(a_segment_has_no_examples),
+        cmocka_unit_test(threads_do_not_disturb_each_other),
         cmocka_unit_test(a_full_disk_is_reported_and_nothing_is_printed),
         cmocka_unit_test(error_handler_of_the_program_is_left_alone),
         cmocka_unit_test(h5py_reads_the_same_numbers),
