@@ -119,6 +119,19 @@ static plumb_status save(lm_trainer *t)
     return plumb_checkpoint(t->run, t->governed.tensors, t->governed.n_tensors, &t->err);
 }
 
+/* A run that is past its goal would be closed on the spot, and a closed run cannot go on. */
+static plumb_status steps_are_ahead(lm_trainer *t)
+{
+    if (t->options->steps >= t->step) return PLUMB_OK;
+    t->err.status = PLUMB_ERR_ARGUMENT;
+    (void)snprintf(t->err.message, sizeof t->err.message,
+                   "--steps %llu is behind the run, which has taken %llu; nothing was closed: give "
+                   "%llu to close it there, or more to go on",
+                   (unsigned long long)t->options->steps, (unsigned long long)t->step,
+                   (unsigned long long)t->step);
+    return PLUMB_ERR_ARGUMENT;
+}
+
 static plumb_status start_or_resume(lm_trainer *t)
 {
     plumb_resume_info info;
@@ -136,7 +149,7 @@ static plumb_status start_or_resume(lm_trainer *t)
         fprintf(stderr, "; steps %llu to %llu are done again and stay in the record",
                 (unsigned long long)info.step + 1, (unsigned long long)info.steps_acknowledged);
     fputs("\n", stderr);
-    return PLUMB_OK;
+    return steps_are_ahead(t);
 }
 
 static plumb_status open_run(lm_trainer *t, int argc, char **argv)

@@ -154,6 +154,12 @@ said=$(governed records strict interrupted --steps 30 --resume --lr 0.01 2>&1)
 check $? 2 "exit code of a resume with another learning rate"
 check "$said" "plumb-lm: --lr 0.01 differs from this run's 0.001; a run goes on with the settings \
 it began with (--steps may differ): leave it out" "message of a changed setting"
+taken=$(tail -1 interrupted.log | sed 's/.*after step \([0-9]*\);.*/\1/')
+said=$(governed records strict interrupted --steps 2 --resume 2>&1)
+check $? 2 "exit code of a resume with a goal behind the run"
+check "$(printf '%s' "$said" | tail -1)" "plumb-lm: --steps 2 is behind the run, which has taken \
+$taken; nothing was closed: give $taken to close it there, or more to go on" \
+    "message of a goal behind the run"
 finish_and_compare interrupted
 said=$(governed records strict interrupted --steps 99 --resume 2>&1)
 [ $? -ne 0 ] || fail "a closed run resumed"
