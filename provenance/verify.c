@@ -33,6 +33,9 @@ static const struct {
      "follow the rules it names"},
 };
 #define N_STAGES (sizeof stages / sizeof *stages)
+#define NOT_RECOMPUTED                                                                             \
+    "the record is what the operator signed, unchanged since; its masks and limits were not "      \
+    "recomputed"
 
 void plumb_verify_options_default(plumb_verify_options *options)
 {
@@ -82,6 +85,12 @@ static plumb_status require_closed(const plumb__verify *v, const plumb_verify_op
                        (unsigned long long)v->head.size, v->n_leaves);
 }
 
+/* No such step, or no records to recompute from: that says nothing against the run. */
+static bool rules_unread(size_t stage, plumb_status status)
+{
+    return stages[stage].run == plumb__verify_rules && status == PLUMB_ERR_NOT_FOUND;
+}
+
 static plumb_status verify_once(plumb__verify *v, const plumb_verify_options *options,
                                 plumb_verify_report *report, plumb_error *err)
 {
@@ -90,7 +99,7 @@ static plumb_status verify_once(plumb__verify *v, const plumb_verify_options *op
         status = stages[i].run(v, err);
         if (status != PLUMB_OK)
             snprintf(report->still_trustworthy, sizeof report->still_trustworthy, "%s",
-                     stages[i].trustworthy);
+                     rules_unread(i, status) ? NOT_RECOMPUTED : stages[i].trustworthy);
     }
     if (status == PLUMB_OK) status = require_closed(v, options, report, err);
     return status;

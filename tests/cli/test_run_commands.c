@@ -114,6 +114,18 @@ static void verify_wants_trust(void **state)
     assert_int_equal(last.code, 2);
 }
 
+/* A step that is not there says nothing against the run. */
+static void verify_of_a_step_beyond(void **state)
+{
+    forge *g = *state;
+    plumb(g, "verify run --trust trust.json --step 7");
+    assert_int_equal(last.code, 4);
+    assert_string_equal(last.errors,
+                        "plumb: run: the run has no step 7\n"
+                        "plumb: still trustworthy: the record is what the operator signed, "
+                        "unchanged since; its masks and limits were not recomputed\n");
+}
+
 static void verify_says_no(void **state)
 {
     forge *g = *state;
@@ -277,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verify_says_that_it_holds), cmocka_unit_test(verify_takes_whatever_it_is),
         cmocka_unit_test(verify_wants_trust),        cmocka_unit_test(verify_says_no),
+        cmocka_unit_test(verify_of_a_step_beyond),
         cmocka_unit_test(verify_of_a_stranger),      cmocka_unit_test(show_is_one_screen),
         cmocka_unit_test(show_of_an_open_run),       cmocka_unit_test(query_in_three_formats),
         cmocka_unit_test(query_finds_nothing),       cmocka_unit_test(query_is_told_wrongly),
