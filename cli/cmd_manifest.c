@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char help_text[] =
@@ -198,11 +199,28 @@ static int run_verify(const manifest_arguments *a)
     return plumb__cli_done(PLUMB__EXIT_OK);
 }
 
+/* A profile is kept with 17 digits a number; shown are as few as say the same. */
+static void print_profile(const char *profile)
+{
+    char *text = NULL;
+    json_t *exact = json_loads(profile, 0, NULL), *read = NULL;
+    for (size_t digits = 15; exact != NULL && digits <= 17 && !json_equal(exact, read); digits++) {
+        free(text);
+        json_decref(read);
+        text = json_dumps(exact, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(digits));
+        read = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    }
+    fputs(text != NULL ? text : profile, stdout);
+    free(text);
+    json_decref(read);
+    json_decref(exact);
+}
+
 static void print_number(const char *name, double value, const char *unit, const char *from)
 {
     printf("%-11s ", name);
     if (isnan(value)) {
-        printf("not stated");
+        printf("not stated: the policy's holds");
     } else {
         printf("%g%s", value, unit);
     }
@@ -240,8 +258,9 @@ static int show_record(const manifest_arguments *a, const plumb_manifest *m)
         plumb__cli_print_json(out);
         return plumb__cli_done(PLUMB__EXIT_OK);
     }
-    printf("%.*s\n\nline        %u\ndepth       %s = %s   (from %s)\n", (int)n, line, number + 1,
-           why.depth_name, r.profile, why.depth_from);
+    printf("%.*s\n\nline        %u\ndepth       %s = ", (int)n, line, number + 1, why.depth_name);
+    print_profile(r.profile);
+    printf("   (from %s)\n", why.depth_from);
     print_number("step budget", r.step_budget_nats, " nats", why.step_budget_from);
     print_number("run budget", r.run_budget_nats, " nats", why.run_budget_from);
     print_number("weight", r.weight, "", why.weight_from);

@@ -233,6 +233,9 @@ static plumb_status open_all(const char *path, const plumb_trust *trust,
                              plumb_error *err)
 {
     const int64_t at_s = options->at_s != 0 ? options->at_s : plumb__wall_s();
+    char records_path[PLUMB__PATH_BYTES];
+    /* The name first: the records file given by mistake would only be called bad JSON. */
+    PLUMB_TRY(plumb__manifest_path(path, ".jsonl", records_path, err));
     PLUMB_TRY(open_statement(path, trust, at_s, m, err));
     PLUMB_TRY(check_expiry(path, trust, at_s, options->allow_expired, m, err));
     if (!options->untrusted) PLUMB_TRY(check_audience(path, options->audience, m, err));

@@ -25,7 +25,7 @@ static int prepare(void **state)
     if (cli_setup(state) != 0) return -1;
     cli_write("pass", "open sesame\n");
     cli_write("records.jsonl", records);
-    cli_write("taxonomy.json", "{\"rubrics\":{\"role@2\":{\"depth\":{\"band\":[0,1]},"
+    cli_write("taxonomy.json", "{\"rubrics\":{\"role@2\":{\"depth\":{\"band\":[0.3,1]},"
                                "\"budget\":{\"run\":8}}}}");
     const char *steps[] = {
         "plumb key new root --passphrase-file pass", "plumb key new acme --passphrase-file pass",
@@ -124,6 +124,8 @@ static void manifest_verify(void **state)
                "plumb manifest verify records.plumb.json");
     assert_cli(4, "", "plumb: cannot open none.json: No such file or directory\n",
                "plumb manifest verify records.plumb.json --trust none.json");
+    assert_cli(3, "", "plumb: records.jsonl: a manifest's envelope is named NAME.plumb.json\n",
+               "plumb manifest verify records.jsonl --trust trust.json");
     assert_int_equal(
         cli("mkdir copy && cp records.* copy && sed -i s/r1/r3/ copy/records.jsonl")->code, 0);
     assert_cli(
@@ -145,13 +147,15 @@ static void manifest_show(void **state)
     char expected[800];
     snprintf(expected, sizeof expected,
              "%s\nline        2\ndepth       none = {\"layers\":{}}   (from record)\n"
-             "step budget 2 nats   (from record)\nrun budget  not stated\n"
+             "step budget 2 nats   (from record)\nrun budget  not stated: the policy's holds\n"
              "weight      0.5   (from record)\n",
              line2);
     assert_cli(0, expected, "",
                "plumb --quiet manifest show records.plumb.json --untrusted --id r2 --explain");
-    const cli_run *run =
-        cli("plumb manifest show records.plumb.json --quiet --json --id r1 --explain");
+    const cli_run *run = cli("plumb --quiet manifest show records.plumb.json --id r1 --explain");
+    assert_non_null(
+        strstr(run->out, "depth       (inline) = {\"band\":[0.3,1]}   (from rubric)\n"));
+    run = cli("plumb manifest show records.plumb.json --quiet --json --id r1 --explain");
     json_t *said = json_loads(run->out, 0, NULL);
     assert_string_equal(json_string_value(json_object_get(said, "depth")), "(inline)");
     assert_string_equal(json_string_value(json_object_get(said, "depth_from")), "rubric");
