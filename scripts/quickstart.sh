@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From nothing to a verified, governed training run on real annotated data, on the CPU.
 set -euo pipefail
+here=$PWD
 cd "$(dirname "$0")/.."
 
 usage() {
@@ -23,19 +24,28 @@ example: scripts/quickstart.sh --out /tmp/plumb --steps 100
 EOF
 }
 
+wrong() { echo "quickstart.sh: $1; see scripts/quickstart.sh --help" >&2; exit 2; }
+
 out=out/quickstart steps=300 device=cpu records=1200 synthetic=
 while [ $# -gt 0 ]; do
     case "$1" in
-        --out) out=${2:?--out wants a folder}; shift 2 ;;
-        --steps) steps=${2:?--steps wants a number}; shift 2 ;;
-        --device) device=${2:?--device wants a name}; shift 2 ;;
-        --records) records=${2:?--records wants a number}; shift 2 ;;
+        --out | --steps | --device | --records) [ -n "${2:-}" ] || wrong "$1 wants a value" ;;
+    esac
+    case "$1" in
+        --out) out=$2; [ "${out#/}" != "$out" ] || [ "$here" = "$PWD" ] || out=$here/$out; shift 2 ;;
+        --steps) steps=$2; shift 2 ;;
+        --device) device=$2; shift 2 ;;
+        --records) records=$2; shift 2 ;;
         --synthetic) synthetic=--synthetic; shift ;;
         -h | --help) usage; exit 0 ;;
-        *) usage >&2; exit 2 ;;
+        *) wrong "$1 is no option" ;;
     esac
 done
-case "$steps$records" in *[!0-9]*) echo "--steps and --records want whole numbers" >&2; exit 2 ;; esac
+for number in "$steps" "$records"; do
+    case "$number" in
+        *[!0-9]* | 0*) wrong "--steps and --records want whole numbers above 0, found $number" ;;
+    esac
+done
 if [ "$device" != cpu ]; then
     echo "--device $device: this version has no CUDA kernels; use --device cpu" >&2
     exit 6
@@ -46,6 +56,7 @@ if [ -e "$out" ] && [ -n "$(ls -A "$out" 2>/dev/null || echo file)" ]; then
 fi
 
 say() { printf '\n== %s\n' "$*"; }
+show() { printf ' '; printf ' %q' "$@"; printf '\n'; }   # a command that can be copied
 
 say "1/6 build"
 . scripts/deps.sh
@@ -55,7 +66,8 @@ plumb_deps $PLUMB_BUILD_PACKAGES
 [ -f build/CMakeCache.txt ] || cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release \
     -DPLUMB_BUILD_TESTS=OFF -DPLUMB_BUILD_BENCHMARKS=OFF >/dev/null
 cmake --build build -- --quiet >&2
-bin=build/bin
+bin=build/bin shown=build/bin
+[ "$here" = "$PWD" ] || shown=$PWD/$bin
 
 say "2/6 keys and trust: a vendor signs records, an operator signs runs, a root says who may"
 umask 077
@@ -82,9 +94,16 @@ say "3/6 the manifest: who labelled what, and how deep it may go"
 
 say "4/6 governed training: $steps steps"
 cp examples/debian-tags/policy.json "$out/policy.json"
-"$bin/plumb-lm" --manifest "$out/records.plumb.json" --trust "$out/trust.json" \
-    --policy "$out/policy.json" --key "$out/keys/operator.key" "${pass[@]}" --out "$out/run" \
-    --steps "$steps"
+train=("$bin/plumb-lm" --manifest "$out/records.plumb.json" --trust "$out/trust.json"
+    --policy "$out/policy.json" --key "$out/keys/operator.key" "${pass[@]}" --out "$out/run"
+    --steps "$steps")
+code=0
+"${train[@]}" || code=$?
+if [ $code = 7 ]; then
+    printf '\nTo go on with this run:\n' >&2
+    show "$shown/plumb-lm" "${train[@]:1}" --resume >&2
+fi
+[ $code = 0 ] || exit $code
 
 say "5/6 verify everything from the record alone"
 "$bin/plumb" verify "$out/run" --trust "$out/trust.json" --full --require closed
@@ -92,12 +111,15 @@ say "5/6 verify everything from the record alone"
 say "6/6 which cohorts wrote which layers?"
 "$bin/plumb" query "$out/run" --trust "$out/trust.json" --by cohort,layer --top 8
 
-id=$(sed -n '1s/^{"id":"\([^"]*\)".*/\1/p' "$out/records.jsonl")
-cat <<EOF
-
-Done. The bundle is in $out/run. Try next:
-  $bin/plumb show $out/run --trust $out/trust.json
-  $bin/plumb query $out/run --trust $out/trust.json --example '$id' --by layer
-  $bin/plumb query $out/run --trust $out/trust.json --by rubric --format csv
-  h5dump -n $out/run/provenance.h5      (package hdf5-tools), or open it with h5py
-EOF
+# The example that spent most: one that the run has surely seen.
+id=$("$bin/plumb" query "$out/run" --trust "$out/trust.json" --by example --top 1 --format csv |
+    sed -n '2s/,.*//p')
+[ "${out#/}" != "$out" ] || [ "$here" = "$PWD" ] || out=$PWD/$out
+printf '\nDone. The bundle is in %s. Try next:\n' "$out/run"
+trust=(--trust "$out/trust.json")
+show "$shown/plumb" show "$out/run" "${trust[@]}"
+show "$shown/plumb" query "$out/run" "${trust[@]}" --example "$id" --by layer
+show "$shown/plumb" query "$out/run" "${trust[@]}" --by rubric --format csv
+show "$shown/plumb" manifest show "$out/records.plumb.json" "${trust[@]}" --id "$id" --explain
+show h5dump -n "$out/run/provenance.h5"
+echo "(h5dump is in the package hdf5-tools; docs/formats/graph.md shows the same with h5py)"
