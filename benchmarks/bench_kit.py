@@ -59,7 +59,8 @@ def spread(values):
 
 class Bundle:
     """Keys, trust and one signed manifest of `records` texts of `length` bytes, in a temporary
-    folder. `depths`: their depth profiles in turn (None: the whole model)."""
+    folder. `depths`: their depth profiles in turn (None: the whole model). Every sixteenth text is
+    noise, so that a limit has something to clip."""
 
     def __init__(self, records, length, depths=(None,), policy=None):
         self.dir = tempfile.mkdtemp(prefix="plumb-bench-")
@@ -90,9 +91,10 @@ class Bundle:
     def records(self, records, length, depths):
         rng = random.Random(20261122)
         words = ["".join(rng.choices("etaoinshrdlu", k=rng.randint(2, 9))) for _ in range(500)]
+        printable = [chr(c) for c in range(33, 127)]
         with open(self.path("records.jsonl"), "w") as f:
             for i in range(records):
-                text = ""
+                text = "" if i % 16 else "".join(rng.choices(printable, k=length))
                 while len(text) < length:
                     text += rng.choice(words) + " "
                 text = text[:length]

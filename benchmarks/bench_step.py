@@ -19,7 +19,7 @@ import bench_kit as kit
 SHAPES = {"lm": (kit.SHAPE, 24),
           "quickstart": ({"layers": 4, "width": 128, "heads": 4, "context": 128, "batch": 16}, 60)}
 WARM = 5
-BUDGETS = {"unit_step_nats": 2.0, "layer_step_nats": 12.0, "run_nats": 60.0}
+BUDGETS = {"unit_step_nats": 1.0, "layer_step_nats": 8.0, "run_nats": 60.0}
 POLICY = {"plumb_policy": 1, "unknown": "reject", "budgets": BUDGETS, "reference": {"ema": 0.9}}
 SPARSE = ({"band": [0, 0.499]}, {"band": [0.5, 1]})
 
