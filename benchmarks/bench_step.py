@@ -10,7 +10,8 @@ after a warm-up; `ratio` is the median over all turns, `aa_ratio` the ungoverned
 (even turns over odd ones). `ratio_sparse`: half of the (unit, layer) pairs masked (half of the
 records may change depths [0, .5), the others [.5, 1]), against its floor 1 - share/6, where share
 is what governed linear layers have of the step's floating-point operations. `memory`: peak resident
-bytes, governed over ungoverned; what governance keeps per example is listed beside.
+bytes, governed over ungoverned, and `memory_checkpoint` with a checkpoint amid the run, whose seal
+takes a fixed amount; what governance keeps per example is listed beside.
 """
 import argparse, shutil, statistics, sys
 
@@ -19,7 +20,7 @@ import bench_kit as kit
 SHAPES = {"lm": (kit.SHAPE, 24),
           "quickstart": ({"layers": 4, "width": 128, "heads": 4, "context": 128, "batch": 16}, 60)}
 WARM = 5
-BUDGETS = {"unit_step_nats": 1.0, "layer_step_nats": 8.0, "run_nats": 60.0}
+BUDGETS = {"unit_step_nats": 0.3, "layer_step_nats": 2.4, "run_nats": 60.0}
 POLICY = {"plumb_policy": 1, "unknown": "reject", "budgets": BUDGETS, "reference": {"ema": 0.9}}
 SPARSE = ({"band": [0, 0.499]}, {"band": [0.5, 1]})
 
@@ -59,6 +60,10 @@ def rounds(shape, steps, count):
         kit.say(f"  round {i + 1} of {count}: " + ", ".join(
             f"{name} {1e3 * statistics.median(sum(turns, [])):.1f} ms"
             for name, turns in seen.items()))
+    # Once more with a checkpoint in mid-run, whose sealing needs memory beside the model.
+    _, more = whole.train(WARM + 2, True, whole.path("run-checkpoint"), shape,
+                          more=("--checkpoint-every", "3"))
+    peaks["checkpoint"] = [more]
     shutil.rmtree(whole.dir)
     shutil.rmtree(halves.dir)
     return seen, peaks, clipped, memory
@@ -79,6 +84,7 @@ def measure(shape, steps, count):
               "spread": {name: s for name, (_, s) in middle.items()},
               "clipped_share": statistics.mean(clipped), "linear_share": linear_share(shape),
               "memory": min(peaks["governed"]) / min(peaks["plain"]),
+              "memory_checkpoint": min(peaks["checkpoint"]) / min(peaks["plain"]),
               "peak_bytes": {name: min(p) for name, p in peaks.items()}}
     if memory:
         examples = memory["examples"]

@@ -2,7 +2,6 @@
 #include "lm_train.h"
 #include "lm_trainer.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,9 +211,11 @@ static plumb_status loop(lm_trainer *t, lm_progress *progress)
         if (status != PLUMB_OK) break;
         report(t, progress, started_s);
         const bool due = o->checkpoint_every && t->step % o->checkpoint_every == 0;
-        if (due || t->step == o->steps || lm_interrupted) status = save(t);
+        if (due && t->step != o->steps && !lm_interrupted) status = save(t);
     }
-    return status;
+    if (status != PLUMB_OK) return status;
+    lm_work_free(&t->work); /* sealing and closing want memory of their own */
+    return save(t);
 }
 
 /* One more JSON line: what governance keeps in memory. */
