@@ -236,7 +236,7 @@ static int show_record(const manifest_arguments *a, const plumb_manifest *m)
     size_t n;
     const uint32_t number = plumb_manifest_find(m, a->id);
     if (number == PLUMB_NO_RECORD) {
-        fprintf(stderr, "plumb: %s: has no record \"%s\"\n", a->path, a->id);
+        fprintf(stderr, "%s: %s: has no record \"%s\"\n", plumb__cli_name(), a->path, a->id);
         return PLUMB__EXIT_NO;
     }
     if (plumb_manifest_record(m, number, &r, &err) != PLUMB_OK) return plumb__cli_fail(&err);

@@ -102,7 +102,7 @@ static void print_notes(const plumb_verify_report *r)
 
 static void print_report(const plumb_verify_report *r, const verify_arguments *a, const char *root)
 {
-    printf("run %s: holds\n", r->run_id);
+    printf("run %s: %s\n", r->run_id, plumb__cli_color(stdout, "holds", "\033[32mholds\033[0m"));
     if (r->signer_checked)
         printf("signed by   operator %.16s…, trust root %.16s…\n", r->operator_keyid, root);
     else
@@ -140,8 +140,8 @@ static int verify_run(const verify_arguments *a, const char *dir, const char *ch
     const plumb_status status = plumb_bundle_verify(dir, &options, &report, &err);
     if (plumb__cli.json) print_json(&report, status, a->full, root);
     if (status != PLUMB_OK) {
-        fprintf(stderr, "plumb: %s: %s\nplumb: still trustworthy: %s\n", dir, err.message,
-                report.still_trustworthy);
+        fprintf(stderr, "%s: %s: %s\nplumb: still trustworthy: %s\n", plumb__cli_name(), dir,
+                err.message, report.still_trustworthy);
     } else if (!plumb__cli.json) {
         print_report(&report, a, root);
         if (checkpoint != NULL) printf("checkpoint  %s is the one this run recorded\n", checkpoint);
@@ -200,7 +200,7 @@ static int verify_manifest(const verify_arguments *a)
                                       : "signer not checked",
                    info.n_signers > 1 ? " and others" : "", info.records);
     } else {
-        fprintf(stderr, "plumb: %s\n", err.message);
+        fprintf(stderr, "%s: %s\n", plumb__cli_name(), err.message);
     }
     plumb_manifest_free(manifest);
     plumb_trust_free(trust);
@@ -221,7 +221,7 @@ int plumb__cmd_verify(int argc, char **argv)
     if (code != 0) return code;
     if (a.help) return plumb__cli_help(help_text);
     if (stat(a.path, &info) != 0) {
-        fprintf(stderr, "plumb: %s: cannot be found\n", a.path);
+        fprintf(stderr, "%s: %s: cannot be found\n", plumb__cli_name(), a.path);
         return PLUMB__EXIT_IO;
     }
     if (S_ISDIR(info.st_mode)) return verify_run(&a, a.path, NULL);

@@ -68,7 +68,10 @@ int plumb__cli_help(const char *text);
 int plumb__cli_done(int code);
 /* Remarks on standard error, silent under --quiet. */
 void plumb__cli_say(const char *format, ...) PLUMB_PRINTF(1, 2);
-bool plumb__cli_use_color(FILE *stream);
+/* `colored` where the stream is a terminal (NO_COLOR unset) or --color says so, else `text`. */
+const char *plumb__cli_color(FILE *stream, const char *text, const char *colored);
+/* What a message on standard error begins with: the program's name, red where colors are on. */
+const char *plumb__cli_name(void);
 /* Text out of a file onto standard output, control characters as '?': it must not drive a terminal.
  * Padded with blanks to at least `width` characters. */
 void plumb__cli_print_text(const char *text, int width);

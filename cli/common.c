@@ -32,9 +32,26 @@ bool plumb__cli_take(int option, const char *value)
     return false;
 }
 
+static bool use_color(FILE *stream)
+{
+    if (plumb__cli.color != PLUMB__COLOR_AUTO) return plumb__cli.color == PLUMB__COLOR_ALWAYS;
+    const char *no_color = getenv("NO_COLOR");
+    return (no_color == NULL || no_color[0] == '\0') && isatty(fileno(stream));
+}
+
+const char *plumb__cli_color(FILE *stream, const char *text, const char *colored)
+{
+    return use_color(stream) ? colored : text;
+}
+
+const char *plumb__cli_name(void)
+{
+    return plumb__cli_color(stderr, "plumb", "\033[1;31mplumb\033[0m");
+}
+
 int plumb__cli_fail(const plumb_error *err)
 {
-    fprintf(stderr, "plumb: %s\n", err->message);
+    fprintf(stderr, "%s: %s\n", plumb__cli_name(), err->message);
     return plumb_status_exit_code(err->status);
 }
 
@@ -55,7 +72,7 @@ int plumb__cli_usage(const char *command, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    fputs("plumb: ", stderr);
+    fprintf(stderr, "%s: ", plumb__cli_name());
     vfprintf(stderr, format, args);
     va_end(args);
     if (command[0] == '\0') {
@@ -89,13 +106,6 @@ void plumb__cli_say(const char *format, ...)
     vfprintf(stderr, format, args);
     va_end(args);
     fputc('\n', stderr);
-}
-
-bool plumb__cli_use_color(FILE *stream)
-{
-    if (plumb__cli.color != PLUMB__COLOR_AUTO) return plumb__cli.color == PLUMB__COLOR_ALWAYS;
-    const char *no_color = getenv("NO_COLOR");
-    return (no_color == NULL || no_color[0] == '\0') && isatty(fileno(stream));
 }
 
 void plumb__cli_print_text(const char *text, int width)

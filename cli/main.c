@@ -25,6 +25,12 @@ static int help(void)
         printf("  %-10s %s\n", commands[i].name, commands[i].summary);
     }
     puts(
+        "\noptions of every command:\n"
+        "  --json     the result as JSON on standard output\n"
+        "  --quiet    no remarks on standard error, only errors\n"
+        "  --color    auto: on a terminal, unless NO_COLOR is set; always; never\n"
+        "  -h, --help\n"
+        "  --version  of plumb itself\n"
         "\nplumb COMMAND --help says more. Exit codes: 0 done, 1 the answer is no, 2 wrong usage,\n"
         "3 bad input, 4 I/O, 5 trust, 6 device, 7 interrupted and resumable.\n\n"
         "example: plumb manifest verify records.plumb.json --trust trust.json");

@@ -213,6 +213,11 @@ static void usage(void **state)
     assert_cli(2, "", "plumb: there is no \"key lose\"; see plumb key --help\n",
                "plumb key lose acme");
     assert_cli(2, "", "plumb: --color must be auto, always or never\n", "plumb --color red key");
+    assert_cli(4, "", "\033[1;31mplumb\033[0m: cannot open none: No such file or directory\n",
+               "plumb --color always key show none");
+    assert_cli(4, "", "plumb: cannot open none: No such file or directory\n",
+               "plumb key show none --color never");
+    assert_non_null(strstr(cli("plumb -h")->out, "  --quiet    no remarks on standard error"));
     assert_cli(2, "", "plumb: unrecognized option '--nonsense'\n", "plumb key show --nonsense");
     assert_cli(4, "", "plumb: standard output could not be written\n",
                "plumb trust show trust.json >/dev/full");
@@ -261,9 +266,14 @@ static void passphrase_on_the_terminal(void **state)
         0);
     assert_string_equal(shown, "Passphrase of typed.key: \r\n");
     assert_int_equal(
-        type("plumb key new differ >/dev/null", "swordfish\nswordfisH\n", shown, sizeof shown), 5);
+        type("NO_COLOR=1 plumb key new differ >/dev/null", "swordfish\nswordfisH\n", shown,
+             sizeof shown),
+        5);
     assert_string_equal(shown, "Passphrase of the new key: \r\nOnce more: \r\n"
                                "plumb: the two passphrases differ\r\n");
+    assert_int_equal(type("NO_COLOR= plumb key show none", "", shown, sizeof shown), 4);
+    assert_string_equal(
+        shown, "\033[1;31mplumb\033[0m: cannot open none: No such file or directory\r\n");
     assert_int_not_equal(access("differ.key", F_OK), 0);
 }
 

@@ -71,6 +71,8 @@ static void verify_says_that_it_holds(void **state)
     assert_non_null(strstr(last.out, ": holds\n"));
     assert_non_null(strstr(last.out, "record      closed, 6 steps, "));
     assert_non_null(strstr(last.out, "edges recomputed (all, with run ledger, reference scales"));
+    plumb(g, "--color always verify run --untrusted");
+    assert_non_null(strstr(last.out, ": \033[32mholds\033[0m\n"));
     plumb(g, "--json verify run --untrusted");
     assert_int_equal(last.code, 0);
     json_t *json = output_json();
