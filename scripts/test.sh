@@ -8,10 +8,18 @@ case "${1:-}" in
         echo "Builds with the preset (default release), runs every test, and counts them."
         exit 0 ;;
 esac
+wrong() { echo "test.sh: $1; see scripts/test.sh --help" >&2; exit 2; }
 preset=release
-[ "${1:-}" = --preset ] && preset=${2:?--preset wants a name}
+case "${1:-}" in
+    "") ;;
+    --preset) preset=${2:-} ;;
+    *) wrong "$1 is no option" ;;
+esac
 case "$preset" in
-    release) build=build ;; asan-ubsan) build=build-asan ;; *) build=build-$preset ;;
+    release) build=build ;;
+    asan-ubsan) build=build-asan ;;
+    debug | tsan | clang) build=build-$preset ;;
+    *) wrong "--preset is release, debug, asan-ubsan, tsan or clang, found \"$preset\"" ;;
 esac
 
 . scripts/deps.sh

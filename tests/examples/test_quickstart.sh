@@ -44,6 +44,15 @@ says 6 "--device cuda: this version has no CUDA kernels; use --device cpu" --dev
 says 4 "$fakes is not empty: remove it or choose another folder with --out" --out "$fakes"
 quickstart --help | grep -q '^example: scripts/quickstart.sh ' || fail "--help has no example"
 
+# scripts/test.sh would build and test everything for a misspelled option
+said=$("$root/scripts/test.sh" --perset tsan 2>&1)
+check $? 2 "exit code of test.sh --perset"
+check "$said" "test.sh: --perset is no option; see scripts/test.sh --help" "message of --perset"
+said=$("$root/scripts/test.sh" --preset fast 2>&1)
+check $? 2 "exit code of test.sh --preset fast"
+check "$said" "test.sh: --preset is release, debug, asan-ubsan, tsan or clang, found \"fast\"; see \
+scripts/test.sh --help" "message of --preset fast"
+
 # ---- the whole of it, from another folder ----
 quickstart --synthetic --records 64 --steps 12 --out "a b" >out 2>err || fail "$(tail -3 err)"
 [ -f "$dir/work/a b/run/provenance.h5" ] || fail "the bundle is not below the caller's folder"
