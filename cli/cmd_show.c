@@ -123,9 +123,30 @@ static void print_layers(const shown *s)
            s->info.layers, params, least, most);
 }
 
+/* Names of one column end together; beyond 64 characters a line of its own may stick out. */
+static int wider(int width, const char *name)
+{
+    int n = 0;
+    for (; *name != '\0'; name++)
+        n += ((unsigned char)*name & 0xc0) != 0x80; /* a UTF-8 character counts once */
+    n = n > 64 ? 64 : n;
+    return n > width ? n : width;
+}
+
+static int name_width(const shown *s)
+{
+    int width = 32;
+    for (size_t k = 0; s->cohorts != NULL && k < plumb_result_count(s->cohorts); k++)
+        width = wider(width, plumb_result_row(s->cohorts, k)->group[0]);
+    for (size_t k = 0; k < s->n_tightest; k++)
+        width = wider(width, s->tightest[k].example);
+    return width;
+}
+
 static void print_screen(const shown *s)
 {
     const plumb_graph_info *i = &s->info;
+    const int width = name_width(s);
     printf("run %s   %s%s\n", i->run_id, i->closed ? "closed" : "open",
            i->signer_checked ? ", signer checked" : ", signer not checked");
     print_layers(s);
@@ -143,13 +164,13 @@ static void print_screen(const shown *s)
     for (size_t k = 0; s->cohorts != NULL && k < plumb_result_count(s->cohorts); k++) {
         const plumb_query_row *row = plumb_result_row(s->cohorts, k);
         printf("%-11s ", k == 0 ? "cohorts" : "");
-        plumb__cli_print_text(row->group[0][0] != '\0' ? row->group[0] : "(none)", 32);
+        plumb__cli_print_text(row->group[0][0] != '\0' ? row->group[0] : "(none)", width);
         printf(" %10.4g nats %5.1f %%\n", row->spend_nats, 100 * row->share);
     }
     for (size_t k = 0; k < s->n_tightest; k++) {
         const plumb_graph_entry *e = &s->tightest[k];
         printf("%-11s ", k == 0 ? "tightest" : "");
-        plumb__cli_print_text(e->example, 32);
+        plumb__cli_print_text(e->example, width);
         printf(" %10.4g nats", e->spend_nats);
         if (isfinite(e->limit_nats)) printf(" of %g", e->limit_nats);
         fputs(" at ", stdout);

@@ -177,6 +177,12 @@ static void show_is_one_screen(void **state)
     for (const char *c = last.out; *c != '\0'; c++)
         lines += *c == '\n';
     assert_true(lines <= 24);
+    /* one cohort has a name of 45 characters: the numbers still stand below each other */
+    const char *from = strstr(last.out, "\ncohorts ") + 1;
+    const long column = strstr(from, " nats") - from;
+    assert_true(column > 12 + 45);
+    for (; *from != '\0'; from = strchr(from, '\n') + 1)
+        assert_int_equal(strstr(from, " nats") - from, column);
 }
 
 static void show_of_an_open_run(void **state)
@@ -236,7 +242,8 @@ static void query_in_three_formats(void **state)
     plumb(g, "query run --by cohort,layer --top 5 --trust trust.json");
     assert_int_equal(last.code, 0);
     assert_string_equal(last.errors, "");
-    assert_memory_equal(last.out, "cohort  layer", strlen("cohort  layer"));
+    snprintf(expected, sizeof expected, "%-45s  layer", "cohort"); /* as wide as its widest name */
+    assert_memory_equal(last.out, expected, strlen(expected));
     assert_non_null(strstr(last.out, json_string_value(json_object_get(row, "cohort"))));
     json_decref(rows);
 }

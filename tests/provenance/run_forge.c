@@ -27,16 +27,17 @@ static const char policy_text[] =
 static void write_records(const fixture *f)
 {
     static const char *const facets[] = {"use", "role", "interface"};
+    static const char *const teams[] = {"0", "1-whose-name-is-wider-than-its-column-is", "2", "3"};
     plumb__bytes text = {0};
     for (int i = 0; i < FORGE_RECORDS; i++) {
         char package[16];
         snprintf(package, sizeof package, "p%02d", i);
         plumb__bytes_appendf(
             &text,
-            "{\"annotators\":[\"src:archive\"%s],\"batch\":\"b%d\",\"cohort\":\"team-%d\","
+            "{\"annotators\":[\"src:archive\"%s],\"batch\":\"b%d\",\"cohort\":\"team-%s\","
             "\"content\":{\"bytes\":1,\"sha256\":\"%064d\"},\"domain\":\"%s\","
             "\"id\":\"deb:%s#%s\",\"rubric\":\"%s@1\"%s}\n",
-            i % 4 == 0 ? ",\"src:debtags\"" : "", i / 6, i % 3 + i / 9, i,
+            i % 4 == 0 ? ",\"src:debtags\"" : "", i / 6, teams[i % 3 + i / 9], i,
             i % 2 == 0 ? "sound" : "web", i == 9 ? "abgate" : package, facets[i % 3], facets[i % 3],
             i == 1    ? ",\"budget\":{\"run\":0.25,\"step\":0.1}"
             : i == 10 ? ",\"weight\":0"
