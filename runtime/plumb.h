@@ -142,13 +142,16 @@ typedef struct plumb_resume_info {
     uint64_t steps_acknowledged; /* what the journal held; more than `step` means a rewind */
     uint32_t attempt;
     bool closed;
+    bool unstarted; /* no step and no checkpoint yet: `step` is 0, the tensors are as they were handed
+                     * over, and checkpoint 0 is to be written as after plumb_run_start */
 } plumb_resume_info;
 PLUMB_API void plumb_resume_info_default(plumb_resume_info *info) PLUMB_NONNULL(1);
 
 /* In place of plumb_run_start: reopens the bundle, recovers the journal, checks that policy,
  * manifest, trust and layer table are those of run.json, loads the last checkpoint into the tensors
  * (matched by name, dtype and shape), certifies a new run key and records the rewind if there is
- * one. Errors: locked, mismatch (names the difference), state (a closed run does not resume). */
+ * one. Errors: locked, mismatch (names the difference), state (a closed run does not resume), not
+ * found (steps, but no checkpoint). */
 PLUMB_API plumb_status plumb_run_resume(plumb_run *run, const plumb_named_tensor *tensors, size_t n,
                                         plumb_resume_info *info, plumb_error *err) PLUMB_MUST_CHECK
     PLUMB_NONNULL(1);

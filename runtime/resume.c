@@ -25,15 +25,25 @@ cleanup:
     return status;
 }
 
+/* A process that died before checkpoint 0 had its name has trained nothing yet: the run begins where
+ * it began, and its directory is not lost to it. */
+static plumb_status restart(const plumb_run *run, const plumb__bundle_state *state,
+                            plumb_error *err)
+{
+    if (state->steps_acknowledged == 0) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_NOT_FOUND,
+                       "%s has %llu steps, but no checkpoint to resume from: start a new run in "
+                       "another directory",
+                       run->out_dir, (unsigned long long)state->steps_acknowledged);
+}
+
 static plumb_status restore(plumb_run *run, const plumb__bundle_state *state,
                             const plumb_named_tensor *tensors, size_t n, plumb_error *err)
 {
-    if (state->checkpoint_step == UINT64_MAX)
-        return plumb__fail(err, PLUMB_ERR_NOT_FOUND,
-                           "%s has no checkpoint to resume from: start a new run", run->out_dir);
+    run->attempt = state->attempt + 1;
+    if (state->checkpoint_step == UINT64_MAX) return restart(run, state, err);
     PLUMB_TRY(plumb__checkpoint_load(run, state, tensors, n, err));
     run->last_step = run->checkpoint_step = state->checkpoint_step;
-    run->attempt = state->attempt + 1;
     return plumb__bundle_rewind(run->bundle, state->steps_acknowledged, state->checkpoint_step,
                                 &state->checkpoint_digest, run->attempt, err);
 }
@@ -52,7 +62,8 @@ plumb_status plumb_run_resume(plumb_run *run, const plumb_named_tensor *tensors,
     plumb__run_started(run);
     if (!info) return PLUMB_OK;
     plumb_resume_info_default(info);
-    info->step = state.checkpoint_step;
+    info->unstarted = state.checkpoint_step == UINT64_MAX;
+    info->step = info->unstarted ? 0 : state.checkpoint_step;
     info->steps_acknowledged = state.steps_acknowledged;
     info->attempt = run->attempt;
     info->closed = state.closed;

@@ -148,6 +148,7 @@ static plumb_status start_or_resume(lm_trainer *t)
         fprintf(stderr, "; steps %llu to %llu are done again and stay in the record",
                 (unsigned long long)info.step + 1, (unsigned long long)info.steps_acknowledged);
     fputs("\n", stderr);
+    if (info.unstarted) return save(t);
     return steps_are_ahead(t);
 }
 

@@ -168,5 +168,18 @@ stop_at killed KILL
 check $stopped 137 "exit code after SIGKILL"
 finish_and_compare killed
 
-[ $failed -eq 0 ] && echo "PASS: usage, equality with ungoverned, resume after INT and KILL"
+# killed (by the limit on file sizes) while checkpoint 0 is written: nothing but the bundle is there
+(ulimit -f 64; governed records strict early --steps 10 2>early.log) 2>/dev/null
+[ -f early/run.json ] || fail "the run that was to die early did not begin: $(cat early.log)"
+[ ! -f early/checkpoints/step-00000000.safetensors ] || fail "checkpoint 0 was to be too large"
+governed records strict early --resume 2>early.log || fail "resume of early: $(tail -1 early.log)"
+governed records strict early-whole --steps 10 2>early.log || fail "whole run beside early"
+for step in 00000000 00000010; do
+    name=checkpoints/step-$step.safetensors
+    same early/$name early-whole/$name || fail "early: $name is another one"
+done
+"$plumb" verify early --trust trust.json --full --require closed >/dev/null ||
+    fail "early does not verify"
+
+[ $failed -eq 0 ] && echo "PASS: usage, equality with ungoverned, resume after INT, KILL and before checkpoint 0"
 exit $failed

@@ -311,6 +311,62 @@ static void test_refused_write(void **state)
     world_close(&w);
 }
 
+/* A process that died before checkpoint 0 was whole: its directory is not lost, the run begins. */
+static void test_unstarted(void **state)
+{
+    (void)state;
+    world w;
+    plumb_error err;
+    float weights[35];
+    plumb_resume_info info = {0};
+    world_open(&w, records(), policy);
+    recorded *one = straight(&w, weights);
+    snprintf(w.out, sizeof w.out, "%s", world_path(&w, "unstarted"));
+    net *n = net_create(&w);
+    must(plumb_run_start(n->run, &err), &err);
+    net_free(n);
+    n = net_create(&w);
+    must(plumb_run_resume(n->run, &n->tensor, 1, &info, &err), &err);
+    assert_true(info.unstarted);
+    assert_int_equal(info.step, 0);
+    must(plumb_checkpoint(n->run, &n->tensor, 1, &err), &err);
+    train(n, 1, 2 * N);
+    assert_memory_equal(n->w, weights, sizeof weights);
+    must(plumb_run_close(n->run, &err), &err);
+    net_free(n);
+    recorded *two = recorded_read(w.out);
+    assert_int_equal(two->n, 2 * N);
+    for (size_t i = 0; i < 2 * N; i++)
+        same_step(one, i, two, i);
+    recorded_free(one);
+    recorded_free(two);
+    world_close(&w);
+}
+
+/* Steps without a checkpoint cannot be gone on from, and the message says what can be done. */
+static void test_no_checkpoint(void **state)
+{
+    (void)state;
+    world w;
+    plumb_error err;
+    char message[400];
+    world_open(&w, records(), policy);
+    snprintf(w.out, sizeof w.out, "%s", world_path(&w, "bare"));
+    net *n = net_create(&w);
+    must(plumb_run_start(n->run, &err), &err);
+    train(n, 1, 2);
+    net_free(n);
+    n = net_create(&w);
+    snprintf(message, sizeof message,
+             "%s has 2 steps, but no checkpoint to resume from: start a new run in another "
+             "directory",
+             w.out);
+    must_fail(plumb_run_resume(n->run, &n->tensor, 1, NULL, &err), PLUMB_ERR_NOT_FOUND, &err,
+              message);
+    net_free(n);
+    world_close(&w);
+}
+
 static void test_closed(void **state)
 {
     (void)state;
@@ -334,6 +390,8 @@ int main(void)
         cmocka_unit_test(test_wrong_tensors),
         cmocka_unit_test(test_changed_checkpoint),
         cmocka_unit_test(test_refused_write),
+        cmocka_unit_test(test_unstarted),
+        cmocka_unit_test(test_no_checkpoint),
         cmocka_unit_test(test_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
