@@ -279,7 +279,12 @@ plumb_status plumb_public_key_read(const char *path, plumb_public_key *out, plum
     plumb__bytes text = {0};
     PLUMB_TRY(plumb__crypto_init(err));
     plumb_status status = plumb__file_read(path, KEY_FILE_CAP, &text, err);
-    if (status == PLUMB_OK && !plumb__pem_public_parse((const char *)text.data, text.size, out)) {
+    if (status == PLUMB_OK && text.size >= sizeof armour_begin - 1 &&
+        memcmp(text.data, armour_begin, sizeof armour_begin - 1) == 0) {
+        status = plumb__fail(err, PLUMB_ERR_KEY,
+                             "%s: is a secret key; give the public one, NAME.pub", path);
+    } else if (status == PLUMB_OK &&
+               !plumb__pem_public_parse((const char *)text.data, text.size, out)) {
         status = plumb__fail(err, PLUMB_ERR_KEY,
                              "%s: is not an Ed25519 public key in PEM, or is no point of prime "
                              "order",

@@ -161,6 +161,10 @@ plumb_status plumb_trust_add(const char *path, const plumb_secret_key *root,
     }
     PLUMB_TRY(plumb__name_check(path, "vendor", addition->vendor, err));
     PLUMB_TRY(plumb__name_check(path, "key name", addition->name, err));
+    if (!plumb__path_exists(path)) {
+        return plumb__fail(err, PLUMB_ERR_NOT_FOUND,
+                           "%s: there is no such trust store; plumb trust init makes one", path);
+    }
     PLUMB_TRY(plumb__file_lock(path, &lock, err));
     PLUMB_TRY_CLEAN(plumb_trust_open(path, &trust, err));
     PLUMB_TRY_CLEAN(check_root(path, trust, root, err));

@@ -106,6 +106,13 @@ static void trust_show(void **state)
     assert_cli(3, "", "plumb: trust.json: vendor \"acme\": \"acme-1\" and \"x\" are the same key\n",
                "plumb trust add trust.json --root root.key --passphrase-file pass --vendor acme "
                "--key acme.pub --name x --role operator");
+    assert_cli(5, "", "plumb: acme.key: is a secret key; give the public one, NAME.pub\n",
+               "plumb trust add trust.json --root root.key --passphrase-file pass --vendor acme "
+               "--key acme.key --name x --role operator");
+    assert_cli(4, "",
+               "plumb: none.json: there is no such trust store; plumb trust init makes one\n",
+               "plumb trust add none.json --root root.key --passphrase-file pass --vendor acme "
+               "--key acme.pub --name x --role operator");
 }
 
 static void manifest_verify(void **state)
