@@ -114,8 +114,11 @@ static plumb_status create_run(lm_trainer *t, const char *trainer_json)
 
 static plumb_status save(lm_trainer *t)
 {
-    if (!t->run) return PLUMB_OK;
-    return plumb_checkpoint(t->run, t->governed.tensors, t->governed.n_tensors, &t->err);
+    if (!t->run || t->saved) return PLUMB_OK; /* a step has one checkpoint at most */
+    const plumb_status status =
+        plumb_checkpoint(t->run, t->governed.tensors, t->governed.n_tensors, &t->err);
+    t->saved = status == PLUMB_OK;
+    return status;
 }
 
 /* A run that is past its goal would be closed on the spot, and a closed run cannot go on. */
@@ -143,6 +146,7 @@ static plumb_status start_or_resume(lm_trainer *t)
     status = plumb_run_resume(t->run, t->governed.tensors, t->governed.n_tensors, &info, &t->err);
     if (status != PLUMB_OK) return status;
     t->step = info.step;
+    t->saved = !info.unstarted;
     fprintf(stderr, "plumb-lm: going on after step %llu", (unsigned long long)info.step);
     if (info.steps_acknowledged > info.step)
         fprintf(stderr, "; steps %llu to %llu are done again and stay in the record",
@@ -210,6 +214,7 @@ static plumb_status loop(lm_trainer *t, lm_progress *progress)
         const double started_s = lm_now_s();
         status = lm_trainer_step(t);
         if (status != PLUMB_OK) break;
+        t->saved = false;
         report(t, progress, started_s);
         const bool due = o->checkpoint_every && t->step % o->checkpoint_every == 0;
         if (due && t->step != o->steps && !lm_interrupted) status = save(t);

@@ -20,6 +20,7 @@ typedef struct lm_trainer {
     lm_governed governed;
     plumb_live live;
     uint64_t step; /* the last one that was done */
+    bool saved;    /* it has its checkpoint */
     double loss, tokens;
     plumb_error err;
 } lm_trainer;

@@ -106,9 +106,10 @@ governed records strict straight --steps 20 --checkpoint-every 5 2>straight.log 
 grep -q '"clipped":0\.[0-9]*[1-9]' straight.log || fail "the strict policy clipped nothing"
 
 # run [signal] after it acknowledged step 7 or more; stretched by a horizon far away
+every=5
 stop_at() { # RUN SIGNAL
-    (prefix=exec; governed records strict $1 --steps 1000000 --horizon 20 --checkpoint-every 5) \
-        2>$1.log &
+    (prefix=exec; governed records strict $1 --steps 1000000 --horizon 20 \
+        --checkpoint-every $every) 2>$1.log &
     child=$!
     tries=0
     until grep -q '"acknowledged":[7-9]\|"acknowledged":[1-9][0-9]' $1.log 2>/dev/null; do
@@ -160,9 +161,19 @@ check $? 2 "exit code of a resume with a goal behind the run"
 check "$(printf '%s' "$said" | tail -1)" "plumb-lm: --steps 2 is behind the run, which has taken \
 $taken; nothing was closed: give $taken to close it there, or more to go on" \
     "message of a goal behind the run"
+cp -R interrupted there
+governed records strict there --steps $taken --resume 2>there.log ||
+    fail "closing an interrupted run where it stands: $(tail -1 there.log)"
+"$plumb" verify there --trust trust.json --full --require closed >/dev/null ||
+    fail "a run closed where it stood does not verify"
 finish_and_compare interrupted
 said=$(governed records strict interrupted --steps 99 --resume 2>&1)
 [ $? -ne 0 ] || fail "a closed run resumed"
+
+every=1 # the signal comes while a checkpoint is written
+stop_at often INT
+check $stopped 7 "exit code after SIGINT in a checkpoint: $(tail -1 often.log)"
+every=5
 
 stop_at killed KILL
 check $stopped 137 "exit code after SIGKILL"
