@@ -1,11 +1,12 @@
 /* A clip below 1 must have a reason. Limits say how much may be spent at most; this says that
  * nothing was held back without a limit that asked for it, so that a record cannot understate whom
- * the model learned from. A clip is what the last limit that had to act left of an edge: unit:  the
- * edge's amplitude is the unit's room, share * sqrt(2 b) * nu; run:   the amplitudes of the
- * example's units so far in this step are its room of what is left; layer: water-filling, so no
- * unit of the micro-batch spends more than this one. Each within the rounding of a clip (11 bits,
- * downward). Where an example has several units in one micro-batch, another limit may have lowered
- * one of them later: there the run limit is believed. */
+ * the model learned from. A clip is what the last limit that had to act left of an edge: unit: the
+ * edge's amplitude is the unit's room, share sqrt(2 b) nu; run: the amplitudes of the example's
+ * units so far in this step are its room of what is left; layer: water-filling, so no unit of the
+ * micro-batch spends more than this one. Each as far as clips are rounded down. Where an example
+ * has several units in one micro-batch, another limit may have lowered one of them later: there the
+ * run limit is believed. So is the layer's limit, where no unit of the micro-batch spends more: how
+ * many units the step declared, which decides what was due, is not in the record. */
 #include "provenance/verify_rules.h"
 
 #include "base/alloc.h"
@@ -15,14 +16,21 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CLIP_ROUNDING (1.0 - 1.0 / 512)
-#define SMALLEST_NORMAL 0x0400u /* below it a clip has fewer than 11 bits */
-#define USED_UP (1.0 / 1024)    /* the runtime takes a ledger for used up below this share */
+#define SLACK (1.0 - 1e-9)   /* of float64 sums */
+#define USED_UP (1.0 / 1024) /* the runtime takes a ledger for used up below this share */
 
 static double amplitude(const plumb__step *step, uint32_t u, size_t use)
 {
     const size_t e = (size_t)u * step->n_uses + use;
     return plumb__edge_amplitude(step->norm[e], step->mask[e], step->clip[e]);
+}
+
+/* Above what the edge was left before its clip was rounded down: the next clip there is. That holds
+ * for clips of few bits too, and for one that was rounded down to 0. */
+static double unrounded(const plumb__step *step, uint32_t u, size_t use)
+{
+    const size_t e = (size_t)u * step->n_uses + use;
+    return plumb__edge_amplitude(step->norm[e], step->mask[e], (uint16_t)(step->clip[e] + 1));
 }
 
 static plumb_status fill_most(plumb__replay *r, const plumb__step *step, size_t use,
@@ -70,29 +78,27 @@ static bool run_limit_asks(const plumb__replay *r, const plumb__step *step, uint
         if (step->example[other] != step->example[u]) break;
         if (step->micro_batch[other] > step->micro_batch[u]) continue;
         beside += other != u && step->micro_batch[other] == step->micro_batch[u];
-        so_far += amplitude(step, other, use);
+        so_far += other == u ? unrounded(step, u, use) : amplitude(step, other, use);
     }
     const double room = sqrt(2 * left) * step->nu[use] / row->n_uses;
-    return beside > 0 || so_far >= room * CLIP_ROUNDING;
+    return beside > 0 || so_far >= room * SLACK;
 }
 
 static bool has_reason(const plumb__replay *r, const plumb__step *step, uint32_t u, size_t use,
                        const plumb__grant *grant)
 {
     const uint32_t n_uses = r->grants->v->run.layers[use].n_uses;
-    const double a = amplitude(step, u, use);
-    if (a >= sqrt(2 * grant->unit_nats) * step->nu[use] / n_uses * CLIP_ROUNDING) return true;
-    if (!isinf(step->budget[use]) && a >= r->most[step->micro_batch[u]] * CLIP_ROUNDING)
-        return true;
+    const double a = unrounded(step, u, use);
+    if (a >= sqrt(2 * grant->unit_nats) * step->nu[use] / n_uses * SLACK) return true;
+    if (!isinf(step->budget[use]) && a >= r->most[step->micro_batch[u]] * SLACK) return true;
     return run_limit_asks(r, step, u, use, grant->run_nats);
 }
 
 static bool is_reduced(const plumb__step *step, uint32_t u, size_t use)
 {
     const size_t e = (size_t)u * step->n_uses + use;
-    if (step->mask[e] == 0 || step->norm_kind[e] != PLUMB__NORM_EXACT) return false;
-    return step->clip[e] < PLUMB__F16_ONE &&
-           (step->clip[e] == 0 || step->clip[e] >= SMALLEST_NORMAL);
+    return step->mask[e] != 0 && step->norm_kind[e] == PLUMB__NORM_EXACT &&
+           step->clip[e] < PLUMB__F16_ONE;
 }
 
 static plumb_status check_use(plumb__replay *r, const plumb__step *step, size_t use,

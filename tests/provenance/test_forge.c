@@ -199,6 +199,21 @@ static void a_clip_lowered(void **state)
                    "but no limit asks for less than 1");
 }
 
+/* The smallest clip above 0: one bit is left of it, but the next clip there is would not do either.
+ */
+static void nearly_close_clip(forge *g)
+{
+    made_step *m = &g->made;
+    if (m->step.step == STEP) m->clip[edge(0, MLP)] = 1;
+}
+
+static void a_clip_nearly_closed(void **state)
+{
+    assert_forgery(*state, "nearly-closed", nearly_close_clip, true,
+                   "step 3: example deb:abgate#use at layer blocks.3.mlp.up.weight: clip is "
+                   "5.96046e-08, but no limit asks for less than 1");
+}
+
 static void shrink_norm(forge *g)
 {
     made_step *m = &g->made;
@@ -313,6 +328,7 @@ int main(void)
         cmocka_unit_test(a_clip_lifted),
         cmocka_unit_test(a_clip_lifted_carelessly),
         cmocka_unit_test(a_clip_lowered),
+        cmocka_unit_test(a_clip_nearly_closed),
         cmocka_unit_test(a_norm_changed),
         cmocka_unit_test(a_scale_changed),
         cmocka_unit_test(a_budget_changed),

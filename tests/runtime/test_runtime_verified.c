@@ -16,8 +16,8 @@
 
 #define VISITS 5
 
-/* e0 … e7: bands, weights and budgets of many kinds; e6 has two segments. SHA-256 is that of "abc".
- */
+/* e0 … e10: bands, weights and budgets of many kinds; e6 has two segments; clips of e8 to e10 are
+ * denormal or rounded down to 0. SHA-256 is that of "abc". */
 #define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 #define RECORD(id, rest)                                                                           \
     "{\"id\":\"" id "\",\"content\":{\"sha256\":\"" ABC "\",\"bytes\":3}," rest "}\n"
@@ -30,7 +30,10 @@ static const char records[] = RECORD("e0", "\"depth\":{\"band\":[0,1]}")
                         "e6",
                         "\"depth\":{\"band\":[0,1]},\"segments\":[{\"bytes\":[0,1],\"depth\":{"
                         "\"band\":[0,0.3]}},{\"bytes\":[1,3],\"depth\":{\"band\":[0.7,1]}}]")
-                        RECORD("e7", "\"depth\":{\"band\":[0,1]},\"weight\":0");
+                        RECORD("e7", "\"depth\":{\"band\":[0,1]},\"weight\":0")
+                            RECORD("e8", "\"budget\":{\"step\":1e-9}")
+                                RECORD("e9", "\"budget\":{\"step\":1e-20}")
+                                    RECORD("e10", "\"budget\":{\"run\":1e-20}");
 
 typedef struct net {
     plumb_run *run;
@@ -78,12 +81,13 @@ static void net_free(net *n)
 /* Units of every kind, drawn from the seed; ids that no manifest holds among them. */
 static void draw_batch(toy_batch *b, size_t n, uint64_t seed)
 {
-    static const char *const ids[] = {"e0", "e1", "e2", "e3", "e4", "e5", "e6", "e7", "nobody"};
+    static const char *const ids[] = {"e0", "e1", "e2", "e3", "e4", "e5", "e6",
+                                      "e7", "e8", "e9", "e10", "nobody"};
     const char *chosen[TOY_MAX_UNITS];
     for (size_t u = 0; u < n; u++) {
         uint32_t draw[4];
         plumb_random_block(seed, 5, u, draw);
-        chosen[u] = ids[draw[0] % 9];
+        chosen[u] = ids[draw[0] % 12];
     }
     toy_lay(b, n, chosen, 7, seed);
     for (size_t u = 0; u < n; u++) {
