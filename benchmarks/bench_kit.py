@@ -27,6 +27,23 @@ def first(path, key):
     return None
 
 
+def environment(more=None):
+    """The environment without settings of BLAS and OpenMP that somebody else made."""
+    inherited = ("OPENBLAS_", "OMP_", "MKL_", "GOTO_")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(inherited)}
+    return {**kept, **(more or {})}
+
+
+def openblas_core():
+    """The kernels that the system's OpenBLAS chooses here, e.g. "Cooperlake"."""
+    ask = ("import ctypes; b = ctypes.CDLL('libopenblas.so.0'); "
+           "b.openblas_get_corename.restype = ctypes.c_char_p; "
+           "print(b.openblas_get_corename().decode())")
+    done = subprocess.run([sys.executable, "-c", ask], env=environment(), text=True,
+                          capture_output=True)
+    return done.stdout.strip() or None
+
+
 def facts():
     flags = (first("/proc/cpuinfo", "flags") or "").split()
     git = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], text=True,
@@ -34,13 +51,15 @@ def facts():
     cpu = {"model": first("/proc/cpuinfo", "model name"), "cores": len(os.sched_getaffinity(0)),
            "family": first("/proc/cpuinfo", "cpu family"), "avx512": "avx512f" in flags}
     return {"cpu": cpu, "commit": git or None,
-            "date": datetime.date.today().isoformat(),
+            "date": datetime.date.today().isoformat(), "openblas_core": openblas_core(),
+            "load_before": os.getloadavg()[0],
             "compiler": subprocess.run(["cc", "--version"], text=True,
                                        capture_output=True).stdout.splitlines()[:1]}
 
 
 def finish(name, result):
     """Writes benchmarks/results/NAME.json and prints the object as the last line."""
+    result["load_after"] = os.getloadavg()[0]
     os.makedirs(RESULTS, exist_ok=True)
     with open(os.path.join(RESULTS, name + ".json"), "w") as f:
         json.dump(result, f, indent=2, sort_keys=True)
@@ -122,11 +141,11 @@ class Bundle:
             command.append("--ungoverned")
         return command + list(more)
 
-    def train(self, steps, governed, out=None, shape=SHAPE, env=None, more=()):
+    def train(self, steps, governed, out=None, shape=SHAPE, more=()):
         """Facts of every step (the JSON lines) and the peak memory in bytes."""
         process = subprocess.Popen(self.command(steps, governed, out, shape, more),
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                   env={**os.environ, **(env or {})}, text=True)
+                                   env=environment(), text=True)
         lines = process.stderr.read().splitlines()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -4,11 +4,12 @@
 usage: scripts/bench.sh lm [--rounds N] [--steps N] [--newest PYTHON]
 
 Shape: 6 layers, width 256, 8 heads, T=256, batch 8, float32, full-length sequences. Both sides are
-first tried at {1, 2} threads (PyTorch also with active and passive waiting, with and without
-AVX-512 kernels asked of OpenBLAS, compiled where it can); the best of each then runs in turns, A B
-A B. `ratio` is the median of plumb-lm's step over the median of PyTorch's best; `aa_ratio` is
-plumb-lm against itself in the same turns. PyTorch comes from Debian's python3-torch and, with
---newest (default: $PLUMB_TORCH_PYTHON), from a Python that has the newest one of PyPI.
+first tried at {1, 2} threads (PyTorch also with active and passive waiting, with OpenBLAS's
+own choice of kernels and SkylakeX's, compiled where it can); the best of each then runs in turns,
+A B A B. `ratio` is the median of plumb-lm's step over the median of PyTorch's best, `ratio_best`
+the fastest step over the fastest (what a busy machine disturbs least); `aa_ratio` is plumb-lm
+against itself in the same turns. PyTorch comes from Debian's python3-torch and, with --newest
+(default: $PLUMB_TORCH_PYTHON), from a Python that has the newest one of PyPI.
 """
 import argparse, itertools, json, os, subprocess, sys
 
@@ -19,7 +20,7 @@ WARM = 4
 
 
 def torch_run(variant, steps):
-    env = dict(os.environ, OMP_WAIT_POLICY=variant["waiting"])
+    env = kit.environment({"OMP_WAIT_POLICY": variant["waiting"]})
     if variant["openblas_core"]:
         env["OPENBLAS_CORETYPE"] = variant["openblas_core"]
     command = [variant["python"], TORCH, "--threads", str(variant["threads"]), "--steps",
@@ -49,7 +50,8 @@ def try_torch(python, steps, facts, notes):
         if not said:
             notes.append(f"{python}: {why}")
             return []
-        if variant["openblas_core"] and not any("openblas" in b for b in said["blas"]):
+        if variant["openblas_core"] and not any("openblas" in b and "scipy" not in b
+                                               for b in said["blas"]):
             continue
         seen.append(describe(variant, said))
     if not seen:
@@ -121,9 +123,10 @@ def main():
         middle, wide = kit.spread(a + b)
         torch_middle, torch_wide = kit.spread(theirs)
         result.update(ratio=middle / torch_middle, aa_ratio=kit.spread(a)[0] / kit.spread(b)[0],
-                      step_ms=1e3 * middle, spread=wide, torch_step_ms=1e3 * torch_middle,
+                      ratio_best=min(a + b) / min(theirs), step_ms=1e3 * middle, spread=wide,
+                      torch_step_ms=1e3 * torch_middle,
                       torch_spread=torch_wide, baseline=public(best, debian))
-        confirmed = [b for b in best["blas"] if "openblas" in b]
+        confirmed = [b for b in best["blas"] if "openblas" in b and "scipy" not in b]
         notes.append(f"OpenBLAS confirmed loaded by the baseline: {', '.join(confirmed)}"
                      if confirmed else "the baseline has no OpenBLAS mapped: its BLAS is built in")
     else:
