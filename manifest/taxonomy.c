@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define MAX_NAME_BYTES 255
+#define MAX_WEIGHT 1e6 /* far inside float32: no loss overflows by its weight */
 #define PLACE_BYTES 512
 #define LIST_BYTES 480
 
@@ -112,10 +113,10 @@ plumb_status plumb__terms_read(const char *what, const json_t *obj, plumb__taxon
         PLUMB_TRY(plumb__depth_read(what, depth, taxonomy, &out->profile, &out->depth_name, err));
     }
     PLUMB_TRY(plumb__json_number(what, obj, "weight", false, &out->weight, err));
-    if (!isnan(out->weight) && !(out->weight >= 0.0 && isfinite(out->weight))) {
+    if (!isnan(out->weight) && !(out->weight >= 0.0 && out->weight <= MAX_WEIGHT)) {
         return plumb__fail(err, PLUMB_ERR_FORMAT,
-                           "%s: field \"weight\" must be a finite number of at least 0, found %g",
-                           what, out->weight);
+                           "%s: field \"weight\" must be from 0 to 1000000, found %g", what,
+                           out->weight);
     }
     PLUMB_TRY(plumb__json_object(what, obj, "budget", false, &budget, err));
     if (budget == NULL) return PLUMB_OK;

@@ -1,7 +1,7 @@
 /* A clip below 1 must have a reason. Limits say how much may be spent at most; this says that
  * nothing was held back without a limit that asked for it, so that a record cannot understate whom
  * the model learned from. A clip is what the last limit that had to act left of an edge: unit: the
- * edge's amplitude is the unit's room, share sqrt(2 b) nu; run: the amplitudes of the example's
+ * edge's amplitude is the unit's room, share * sqrt(2 b) * nu; run: the amplitudes of the example's
  * units so far in this step are its room of what is left; layer: water-filling, so no unit of the
  * micro-batch spends more than this one. Each as far as clips are rounded down. Where an example
  * has several units in one micro-batch, another limit may have lowered one of them later: there the
