@@ -1,5 +1,6 @@
-"""Weight gradients with exact per-unit norms against plain sgemm of the same shapes, at one thread and
-at every core. Writes benchmarks/results/kernels.json; the last line is the same object."""
+"""Weight gradients with exact per-unit norms against plain sgemm of the same shapes,
+at one thread and at every core. Writes benchmarks/results/kernels.json; the last line is the same
+object."""
 import argparse, json, os, subprocess
 
 import bench_kit as kit

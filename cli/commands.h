@@ -57,8 +57,8 @@ enum { PLUMB__OPT_JSON = 1000, PLUMB__OPT_QUIET, PLUMB__OPT_COLOR, PLUMB__OPT_OW
 bool plumb__cli_take(int option, const char *value);
 /* "plumb: " and the error's message on standard error; the exit code of its status. */
 int plumb__cli_fail(const plumb_error *err);
-/* The exit code of a verification: 1 where content is not what was signed or contradicts itself, else
- * the status's own. */
+/* The exit code of a verification: 1 where content is not what was signed or contradicts itself,
+ * else the status's own. */
 int plumb__cli_verdict(plumb_status status);
 /* A message about wrong usage and where help is; 2. `command` is e.g. "key new". */
 int plumb__cli_usage(const char *command, const char *format, ...) PLUMB_PRINTF(2, 3);

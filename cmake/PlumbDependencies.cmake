@@ -1,11 +1,12 @@
-# What the build needs. A missing package stops the configuration with the Debian package to install.
+# What the build needs. A missing package stops the configuration and names the Debian package.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
 function(plumb_need prefix module package)
   pkg_check_modules(${prefix} IMPORTED_TARGET ${module})
   if(NOT ${prefix}_FOUND)
-    message(FATAL_ERROR "${module} was not found. Install it first (Debian and Ubuntu: apt-get install ${package}).")
+    message(FATAL_ERROR "${module} was not found. Install it first "
+      "(Debian and Ubuntu: apt-get install ${package}).")
   endif()
 endfunction()
 

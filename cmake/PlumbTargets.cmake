@@ -4,7 +4,8 @@ include(CheckCCompilerFlag)
 add_library(plumb_options INTERFACE)
 target_compile_options(plumb_options INTERFACE -Wall -Wextra -Wconversion -Werror
   -fno-math-errno -ffp-contract=off -fstack-protector-strong)
-target_compile_definitions(plumb_options INTERFACE _GNU_SOURCE PLUMB_VERSION_TEXT="${PROJECT_VERSION}")
+target_compile_definitions(plumb_options INTERFACE _GNU_SOURCE
+  PLUMB_VERSION_TEXT="${PROJECT_VERSION}")
 target_include_directories(plumb_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_link_libraries(plumb_options INTERFACE PkgConfig::SODIUM PkgConfig::JANSSON PkgConfig::HDF5
   PkgConfig::BLAS Threads::Threads m)
@@ -49,5 +50,6 @@ function(plumb_test name)
     set(T_TIMEOUT 300)
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT}
-    ENVIRONMENT "PLUMB_SOURCE_DIR=${PROJECT_SOURCE_DIR};PLUMB_BUILD_DIR=${CMAKE_BINARY_DIR};${T_ENV}")
+    ENVIRONMENT
+    "PLUMB_SOURCE_DIR=${PROJECT_SOURCE_DIR};PLUMB_BUILD_DIR=${CMAKE_BINARY_DIR};${T_ENV}")
 endfunction()

@@ -33,7 +33,7 @@ typedef struct plumb__budget_args {
     size_t n_groups;
     const double *group_left; /* [n_groups] max(0, Lambda - S) in nats, INFINITY: none */
     const double *group_used; /* [n_groups] amplitude used before in this step at this use */
-    double layer_nats; /* what this micro-batch may spend at this (layer, use) */
+    double layer_nats;        /* what this micro-batch may spend at this (layer, use) */
     double share, nu;
     uint16_t *clip;    /* out [n] f16 */
     uint8_t *limit;    /* out [n] plumb__limit that decided: the last one that had to scale */

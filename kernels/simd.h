@@ -66,6 +66,6 @@ int plumb__simd_set(const char *name);
 
 /* NULL where the compiler's target has no such instructions. */
 extern const plumb__simd *const plumb__simd_portable, *const plumb__simd_avx2,
-    *const plumb__simd_avx512;
+                                                          *const plumb__simd_avx512;
 
 #endif

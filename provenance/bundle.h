@@ -16,11 +16,11 @@ typedef struct plumb__bundle plumb__bundle;
 
 /* A row of /layers: one use of a weight. */
 typedef struct plumb__layer_row {
-    char name[128];   /* of the layer */
-    char kind[16];    /* linear, embedding, norm, bias */
+    char name[128]; /* of the layer */
+    char kind[16];  /* linear, embedding, norm, bias */
     double depth;
     uint64_t rows, cols, params;
-    uint32_t weight;  /* index of the weight (order of plumb_run_add_layer): uses of one share it */
+    uint32_t weight; /* index of the weight (order of plumb_run_add_layer): uses of one share it */
     uint32_t use, n_uses;
 } plumb__layer_row;
 
@@ -31,23 +31,25 @@ typedef struct plumb__evidence {
 } plumb__evidence;
 
 typedef struct plumb__bundle_options {
-    uint32_t commit_ms;        /* group commit: at most this old, default 20 */
-    uint64_t commit_bytes;     /* or this large, default 4 MiB */
-    uint32_t max_block_ms;     /* back-pressure limit of a submit, default 10000 */
-    uint64_t ring_bytes;       /* default 64 MiB, at least two steps' worth */
-    uint64_t seal_steps;       /* seal after so many steps, 0: only when asked */
+    uint32_t commit_ms;    /* group commit: at most this old, default 20 */
+    uint64_t commit_bytes; /* or this large, default 4 MiB */
+    uint32_t max_block_ms; /* back-pressure limit of a submit, default 10000 */
+    uint64_t ring_bytes;   /* default 64 MiB, at least two steps' worth */
+    uint64_t seal_steps;   /* seal after so many steps, 0: only when asked */
 } plumb__bundle_options;
 
 typedef struct plumb__bundle_start {
-    const char *dir;                 /* the bundle; must not exist */
-    const char *run_id;              /* 32 hex digits, also inside run_json */
+    const char *dir;      /* the bundle; must not exist */
+    const char *run_id;   /* 32 hex digits, also inside run_json */
     const void *run_json; /* exact bytes; its "run_key" is the PEM of run_key's public half */
     size_t run_json_bytes;
-    plumb_secret_key *run_key;       /* owned by the bundle from here on, also on failure */
+    plumb_secret_key *run_key;            /* owned by the bundle from here on, also on failure */
     const plumb_secret_key *operator_key; /* borrowed for this call only */
-    const plumb__evidence *evidence; size_t n_evidence;
-    const plumb__layer_row *layers; size_t n_layers;
-    const plumb_manifest *manifest;  /* borrowed until close/free: /examples is built from it */
+    const plumb__evidence *evidence;
+    size_t n_evidence;
+    const plumb__layer_row *layers;
+    size_t n_layers;
+    const plumb_manifest *manifest; /* borrowed until close/free: /examples is built from it */
     plumb__bundle_options options;
 } plumb__bundle_start;
 
@@ -63,10 +65,10 @@ typedef struct plumb__bundle_state {
     uint32_t attempt;            /* the highest so far */
     uint64_t steps_acknowledged; /* last step of the current attempt that is durable */
     uint64_t leaves, leaves_signed;
-    uint64_t torn_bytes;         /* cut from the tail of the journal */
+    uint64_t torn_bytes; /* cut from the tail of the journal */
     /* the last checkpoint of the current line of history; step UINT64_MAX when there is none */
     uint64_t checkpoint_step;
-    char checkpoint_file[128];   /* below checkpoints/ */
+    char checkpoint_file[128]; /* below checkpoints/ */
     plumb__hash checkpoint_digest;
 } plumb__bundle_state;
 
@@ -80,8 +82,8 @@ plumb_status plumb__bundle_reopen(const plumb__bundle_start *start, plumb__bundl
 
 /* Encodes and submits; blocks while the ring is full, at most max_block_ms (PLUMB_ERR_BLOCKED).
  * After any journal error every call returns that first error. */
-plumb_status plumb__bundle_step(plumb__bundle *bundle, const plumb__step *step, plumb_error *err)
-    PLUMB_MUST_CHECK;
+plumb_status plumb__bundle_step(plumb__bundle *bundle, const plumb__step *step,
+                                plumb_error *err) PLUMB_MUST_CHECK;
 /* An event or a decision: canonical JSON. With leaf != NULL it waits until the leaf is durable, for
  * only the recorder gives numbers. */
 plumb_status plumb__bundle_leaf(plumb__bundle *bundle, plumb__leaf_kind kind, const void *json,
@@ -96,12 +98,12 @@ plumb_status plumb__bundle_flush(plumb__bundle *bundle, plumb_error *err) PLUMB_
  * submits the checkpoint leaf, waits until it is durable, renames NAME.tmp to NAME, syncs. */
 plumb_status plumb__bundle_checkpoint(plumb__bundle *bundle, const char *name, uint32_t attempt,
                                       uint64_t step, uint64_t size_bytes,
-                                      const plumb__hash *blake2b, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                                      const plumb__hash *blake2b,
+                                      plumb_error *err) PLUMB_MUST_CHECK;
 /* Starts a new attempt after a resume (attempt + 1): the rewind leaf when `from` > `to`. */
 plumb_status plumb__bundle_rewind(plumb__bundle *bundle, uint64_t from, uint64_t to,
-                                  const plumb__hash *checkpoint, uint32_t attempt, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                                  const plumb__hash *checkpoint, uint32_t attempt,
+                                  plumb_error *err) PLUMB_MUST_CHECK;
 /* Segment, inventory, signed head; the run stays open. */
 plumb_status plumb__bundle_seal(plumb__bundle *bundle, plumb_error *err) PLUMB_MUST_CHECK;
 /* Seal, merge into provenance.h5, final inventory and head, wipe the run key. */

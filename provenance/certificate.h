@@ -35,19 +35,19 @@ plumb_status plumb__certificate_parse(const char *what, const void *line, size_t
  * without LF, a first line with a previous head and a later one without, a run id that is not
  * `run_id`. */
 plumb_status plumb__certificates_parse(const char *path, const void *data, size_t n,
-                                       const char *run_id, plumb__certificate **list,
-                                       size_t *count, plumb_error *err) PLUMB_MUST_CHECK;
+                                       const char *run_id, plumb__certificate **list, size_t *count,
+                                       plumb_error *err) PLUMB_MUST_CHECK;
 
 /* "plumbline/run/RUN_ID": origin and key name of the head. */
 void plumb__head_origin(const char *run_id, char out[PLUMB__NOTE_ORIGIN_BYTES]);
 plumb_status plumb__head_sign(const char *run_id, uint64_t leaves, const plumb__hash *root,
-                              const plumb_secret_key *run_key, plumb__bytes *out, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                              const plumb_secret_key *run_key, plumb__bytes *out,
+                              plumb_error *err) PLUMB_MUST_CHECK;
 /* The rule of section 7: signed by certificate *signer, and every later one names this head.
  * Errors: signature, format. */
 plumb_status plumb__head_verify(const char *path, const void *data, size_t n, const char *run_id,
                                 const plumb__certificate *certificates, size_t count,
-                                plumb__checkpoint *head, size_t *signer, plumb_error *err)
-    PLUMB_MUST_CHECK;
+                                plumb__checkpoint *head, size_t *signer,
+                                plumb_error *err) PLUMB_MUST_CHECK;
 
 #endif

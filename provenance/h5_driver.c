@@ -220,8 +220,8 @@ hid_t plumb__h5_device_access(plumb__h5_device *device)
 {
     const driver_info info = {device};
     const hid_t driver = driver_id(), access = H5Pcreate(H5P_FILE_ACCESS);
-    /* Columns are written by whole chunks and read by whole blocks, so HDF5's cache of chunks, up to
-     * 1 MiB for each of some fifty datasets, would only hold what is not asked for again. */
+    /* Columns are written by whole chunks and read by whole blocks, so HDF5's cache of chunks, up
+     * to 1 MiB for each of some fifty datasets, would only hold what is not asked for again. */
     if (driver >= 0 && access >= 0 && H5Pset_driver(access, driver, &info) >= 0 &&
         H5Pset_cache(access, 0, 0, 0, 1.0) >= 0)
         return access;

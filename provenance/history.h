@@ -18,8 +18,8 @@ typedef struct plumb__history_checkpoint {
 } plumb__history_checkpoint;
 
 typedef struct plumb__history {
-    uint32_t attempt;        /* the highest seen */
-    uint64_t last_step;      /* the last one of the current line, 0: none */
+    uint32_t attempt;   /* the highest seen */
+    uint64_t last_step; /* the last one of the current line, 0: none */
     plumb__history_rewind *rewinds;
     size_t n_rewinds, rewind_capacity;
     plumb__history_checkpoint *checkpoints; /* of the current line, in order */

@@ -36,8 +36,8 @@ bool plumb__frame_header_load(const uint8_t *data, plumb__frame_header *header);
 plumb__hash plumb__frame_chain(const uint8_t *header_bytes, const plumb__hash *previous,
                                const plumb__hash *payload_digest);
 /* "journal/NNNNNNNN.plj" below run_dir. */
-plumb_status plumb__journal_path(const char *run_dir, uint64_t file, char *path, plumb_error *err)
-    PLUMB_MUST_CHECK;
+plumb_status plumb__journal_path(const char *run_dir, uint64_t file, char *path,
+                                 plumb_error *err) PLUMB_MUST_CHECK;
 
 /* One file open for appending. Belongs to the recorder thread. */
 typedef struct plumb__journal {
@@ -49,7 +49,7 @@ typedef struct plumb__journal {
     uint64_t offset;     /* global, where the next byte goes */
     uint64_t durable;    /* global, everything below is synced */
     plumb__hash chain;
-    uint64_t frames;     /* in files first_file..file */
+    uint64_t frames; /* in files first_file..file */
 } plumb__journal;
 
 /* Creates file number j->file at j->offset: header, sync, sync of the directory. */
@@ -67,11 +67,11 @@ void plumb__journal_close(plumb__journal *j);
 /* What a scan found at the end, for the next writer. */
 typedef struct plumb__journal_tail {
     uint64_t n_files, first_file, last_file; /* last_file: the one the whole frames end in */
-    bool keep_last;        /* false: its own header is torn, it is removed */
-    uint64_t cut_at;       /* bytes of last_file to keep */
-    uint64_t cut_bytes;    /* 0: nothing to cut */
-    uint64_t later_files;  /* files after last_file, of torn headers, to be removed */
-    uint64_t offset;       /* global, end of what is kept */
+    bool keep_last;                          /* false: its own header is torn, it is removed */
+    uint64_t cut_at;                         /* bytes of last_file to keep */
+    uint64_t cut_bytes;                      /* 0: nothing to cut */
+    uint64_t later_files; /* files after last_file, of torn headers, to be removed */
+    uint64_t offset;      /* global, end of what is kept */
     plumb__hash chain;
     char run_id[PLUMB__RUN_ID_BYTES + 1]; /* "" when there is no file */
 } plumb__journal_tail;

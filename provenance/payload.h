@@ -13,20 +13,23 @@
 #define PLUMB__MAX_SCALARS 8u
 
 typedef enum plumb__leaf_kind {
-    PLUMB__LEAF_RUN = 0,        /* run.json; leaf 0 */
-    PLUMB__LEAF_STEP = 1,       /* binary step payload */
-    PLUMB__LEAF_EVENT = 2,      /* {"kind":"event","event":"starvation"|"abort"|"nonfinite"|…, …} */
+    PLUMB__LEAF_RUN = 0,   /* run.json; leaf 0 */
+    PLUMB__LEAF_STEP = 1,  /* binary step payload */
+    PLUMB__LEAF_EVENT = 2, /* {"kind":"event","event":"starvation"|"abort"|"nonfinite"|…, …} */
     PLUMB__LEAF_CHECKPOINT = 3, /* {"kind":"checkpoint","attempt":…,"step":…,"file":…,"bytes":…,
                                    "blake2b":hex} */
     PLUMB__LEAF_REWIND = 4,     /* {"kind":"rewind","from":A,"to":C,"attempt":new,
                                    "checkpoint":hex} */
-    PLUMB__LEAF_INVENTORY = 5,  /* one line of seals.jsonl */
-    PLUMB__LEAF_DECISION = 6    /* {"kind":"decision", …} */
+    PLUMB__LEAF_INVENTORY = 5, /* one line of seals.jsonl */
+    PLUMB__LEAF_DECISION = 6   /* {"kind":"decision", …} */
 } plumb__leaf_kind;
 
 /* How far an edge's norm may be relied on. */
-typedef enum plumb__norm_kind { PLUMB__NORM_NONE = 0, PLUMB__NORM_EXACT = 1, PLUMB__NORM_BOUND = 2 }
-    plumb__norm_kind;
+typedef enum plumb__norm_kind {
+    PLUMB__NORM_NONE = 0,
+    PLUMB__NORM_EXACT = 1,
+    PLUMB__NORM_BOUND = 2
+} plumb__norm_kind;
 
 /* One committed step, in columns. L uses (rows of /layers), U units, edges [U x L] row-major.
  * Pointers are borrowed; decoding points them into memory owned by plumb__step_arrays. */
@@ -53,11 +56,11 @@ typedef struct plumb__step {
     const uint16_t *clip; /* f16, rounded down; 1 where mask is 0 */
     const uint8_t *norm_kind;
     /* per use [L] */
-    const double *nu;           /* reference scale in force */
-    const double *budget;       /* layer_step nats in force (INFINITY: none) */
-    const double *spent;        /* nats spent in this step */
-    const float *contribution;  /* contribution entropy H of section 5, nats */
-    const uint8_t *live;        /* 1: stepped */
+    const double *nu;          /* reference scale in force */
+    const double *budget;      /* layer_step nats in force (INFINITY: none) */
+    const double *spent;       /* nats spent in this step */
+    const float *contribution; /* contribution entropy H of section 5, nats */
+    const uint8_t *live;       /* 1: stepped */
 } plumb__step;
 
 /* The largest payload a journal frame may carry. */

@@ -23,8 +23,8 @@ plumb_status plumb__recorder_submit(plumb__recorder *r, plumb__leaf_kind kind, u
                                     plumb_error *err) PLUMB_MUST_CHECK;
 /* Waits until all that was submitted is durable; *last_leaf (may be NULL): the last one's number.
  * */
-plumb_status plumb__recorder_flush(plumb__recorder *r, uint64_t *last_leaf, plumb_error *err)
-    PLUMB_MUST_CHECK;
+plumb_status plumb__recorder_flush(plumb__recorder *r, uint64_t *last_leaf,
+                                   plumb_error *err) PLUMB_MUST_CHECK;
 /* A seal behind all that was submitted; waits for it when `wait`. */
 plumb_status plumb__recorder_seal(plumb__recorder *r, bool wait, plumb_error *err) PLUMB_MUST_CHECK;
 uint64_t plumb__recorder_acknowledged(const plumb__recorder *r);

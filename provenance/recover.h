@@ -21,7 +21,7 @@ typedef struct plumb__found {
     size_t n_segments;
     plumb__journal_summary journal;
     plumb__journal_tail tail;
-    uint64_t unsealed;  /* journal frames above the last inventory */
+    uint64_t unsealed; /* journal frames above the last inventory */
     plumb__history history;
     plumb__digests leaves; /* sorted, each once, after plumb__found_leaves */
     plumb__merkle tree;

@@ -40,8 +40,8 @@ typedef struct plumb__verify {
 } plumb__verify;
 
 void plumb__verify_free(plumb__verify *v);
-/* The state of the last inventory; but `closed` only once the head covers it: a writer that died between
- * the two left a run that is merged, and still to be closed. */
+/* The state of the last inventory; but `closed` only once the head covers it: a writer that died
+ * between the two left a run that is merged, and still to be closed. */
 plumb__seal_state plumb__verify_state(const plumb__verify *v);
 plumb_status plumb__verify_read(plumb__verify *v, const char *name, size_t cap_bytes,
                                 plumb__bytes *out, plumb_error *err) PLUMB_MUST_CHECK;

@@ -61,8 +61,8 @@ plumb_status plumb__replay_step(plumb__replay *replay, const plumb__step *step,
                                 plumb_error *err) PLUMB_MUST_CHECK;
 
 /* Every clip below 1 has a limit that asks for it; before the step is charged. */
-plumb_status plumb__clips_check(plumb__replay *replay, const plumb__step *step, plumb_error *err)
-    PLUMB_MUST_CHECK;
+plumb_status plumb__clips_check(plumb__replay *replay, const plumb__step *step,
+                                plumb_error *err) PLUMB_MUST_CHECK;
 
 /* The columns of /examples and /statements against the manifest and the certificates. */
 plumb_status plumb__rules_examples(const plumb__verify *v, plumb_error *err) PLUMB_MUST_CHECK;

@@ -142,8 +142,8 @@ typedef struct plumb_resume_info {
     uint64_t steps_acknowledged; /* what the journal held; more than `step` means a rewind */
     uint32_t attempt;
     bool closed;
-    bool unstarted; /* no step and no checkpoint yet: `step` is 0, the tensors are as they were handed
-                     * over, and checkpoint 0 is to be written as after plumb_run_start */
+    bool unstarted; /* no step and no checkpoint yet: `step` is 0, the tensors are as they were
+                     * handed over, and checkpoint 0 is to be written as after plumb_run_start */
 } plumb_resume_info;
 PLUMB_API void plumb_resume_info_default(plumb_resume_info *info) PLUMB_NONNULL(1);
 

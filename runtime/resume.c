@@ -25,8 +25,8 @@ cleanup:
     return status;
 }
 
-/* A process that died before checkpoint 0 had its name has trained nothing yet: the run begins where
- * it began, and its directory is not lost to it. */
+/* A process that died before checkpoint 0 had its name has trained nothing yet: the run begins
+ * where it began, and its directory is not lost to it. */
 static plumb_status restart(const plumb_run *run, const plumb__bundle_state *state,
                             plumb_error *err)
 {

@@ -1,5 +1,6 @@
-# Reads `ctest -V` output: counts cmocka's cases where a test program has them, the program else. Prints
-# the output of failed tests, the reasons of skips and the closing line; exits 1 if anything failed.
+# Reads `ctest -V` output: counts cmocka's cases where a test program has them, the program else.
+# Prints the output of failed tests, the reasons of skips and the closing line; exits 1 if anything
+# failed.
 function cases_of(text, counts) {
     split(text, word, " ")
     counts[id] += word[4]

@@ -1,5 +1,5 @@
-# Sourced by the other scripts: installs the Debian or Ubuntu packages that a job needs, or prints exactly
-# what to install where it may not.
+# Sourced by the other scripts: installs the Debian or Ubuntu packages that a job needs, or prints
+# exactly what to install where it may not.
 #   plumb_deps PACKAGE…            stops the script when one cannot be had
 #   plumb_deps_optional PACKAGE…   goes on without
 plumb_missing() {

@@ -32,7 +32,10 @@ while [ $# -gt 0 ]; do
         --out | --steps | --device | --records) [ -n "${2:-}" ] || wrong "$1 wants a value" ;;
     esac
     case "$1" in
-        --out) out=$2; [ "${out#/}" != "$out" ] || [ "$here" = "$PWD" ] || out=$here/$out; shift 2 ;;
+        --out)
+            out=$2
+            [ "${out#/}" != "$out" ] || [ "$here" = "$PWD" ] || out=$here/$out
+            shift 2 ;;
         --steps) steps=$2; shift 2 ;;
         --device) device=$2; shift 2 ;;
         --records) records=$2; shift 2 ;;
@@ -76,7 +79,9 @@ head -c 24 /dev/urandom | base64 >"$out/keys/passphrase"   # for this demonstrat
 head -c 32 /dev/urandom >"$out/keys/pseudonyms"
 umask 022
 pass=(--passphrase-file "$out/keys/passphrase")
-for key in root vendor operator; do "$bin/plumb" key new "$out/keys/$key" "${pass[@]}" >/dev/null; done
+for key in root vendor operator; do
+    "$bin/plumb" key new "$out/keys/$key" "${pass[@]}" >/dev/null
+done
 "$bin/plumb" trust init --quiet "$out/trust.json" --root "$out/keys/root.key" "${pass[@]}"
 "$bin/plumb" trust add --quiet "$out/trust.json" --root "$out/keys/root.key" "${pass[@]}" \
     --vendor debian-labels --name vendor-1 --key "$out/keys/vendor.pub" --role quality-attestation

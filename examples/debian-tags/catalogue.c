@@ -9,7 +9,6 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const package *)a)->name, ((const package *)b)->name);
 }
 
-
 package *catalogue_add(catalogue *c, const char *name)
 {
     if (c->n_packages == c->capacity) {
@@ -88,7 +87,8 @@ const facet *catalogue_facet(const catalogue *c, const char *name)
 
 void catalogue_free(catalogue *c)
 {
-    for (size_t i = 0; i < c->n_packages; i++) package_free(&c->packages[i]);
+    for (size_t i = 0; i < c->n_packages; i++)
+        package_free(&c->packages[i]);
     free(c->packages);
     free(c->facets);
     memset(c, 0, sizeof *c);

@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* What two label sources say of one package. Strings are owned by the catalogue; "" where the source says
- * nothing of the package. Tags: "facet::tag, facet::tag". */
+/* What two label sources say of one package. Strings are owned by the catalogue; "" where the
+ * source says nothing of the package. Tags: "facet::tag, facet::tag". */
 typedef struct package {
     char *name, *summary, *section, *maintainer;
     char *archive_tags, *debtags_tags;
@@ -33,15 +33,15 @@ typedef struct catalogue {
 typedef struct settings {
     const char *out_path, *taxonomy_path, *pseudonym_key_path;
     const char *index_path, *tags_path, *vocabulary_path; /* NULL: the machine's own */
-    size_t limit; /* records; 0 = all */
+    size_t limit;                                         /* records; 0 = all */
     bool synthetic;
 } settings;
 
 /* All of these print their reason on standard error and return false on failure. */
-bool catalogue_read_machine(catalogue *c, const settings *s); /* index.c */
-bool catalogue_make(catalogue *c);                            /* synthetic.c */
+bool catalogue_read_machine(catalogue *c, const settings *s);   /* index.c */
+bool catalogue_make(catalogue *c);                              /* synthetic.c */
 bool catalogue_read_vocabulary(catalogue *c, const char *path); /* vocabulary.c */
-package *catalogue_add(catalogue *c, const char *name);        /* catalogue.c */
+package *catalogue_add(catalogue *c, const char *name);         /* catalogue.c */
 package *catalogue_find(catalogue *c, const char *name);
 void catalogue_sort(catalogue *c);
 void catalogue_free(catalogue *c);

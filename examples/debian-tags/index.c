@@ -24,8 +24,10 @@ static void extend(char **field, const char *more)
 static char *trim(char *text)
 {
     size_t n = strlen(text);
-    while (n && (text[n - 1] == '\n' || text[n - 1] == '\r' || text[n - 1] == ' ')) text[--n] = 0;
-    while (*text == ' ' || *text == '\t') text++;
+    while (n && (text[n - 1] == '\n' || text[n - 1] == '\r' || text[n - 1] == ' '))
+        text[--n] = 0;
+    while (*text == ' ' || *text == '\t')
+        text++;
     return text;
 }
 
@@ -74,7 +76,8 @@ static bool read_stanzas(catalogue *c, FILE *in)
     return c->n_packages > 0;
 }
 
-/* "package: tag, tag, …" a line. Packages the index lacks are passed over: they have no description. */
+/* "package: tag, tag, …" a line. Packages the index lacks are passed over: they have no
+ * description. */
 static size_t read_tag_lines(catalogue *c, FILE *in)
 {
     char *line = NULL;

@@ -1,16 +1,18 @@
-/* A small data set of the same form for machines without a package index: invented packages, and two
- * invented label sources of which the second forgets about one tag in eight. */
+/* A small data set of the same form for machines without a package index: invented packages, and
+ * two invented label sources of which the second forgets about one tag in eight. */
 #include "debian_tags.h"
 
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const subjects[] = {"image", "sound", "mail", "text", "archive", "network",
-                                       "font", "map", "video", "database", "spreadsheet", "music"};
-static const char *const deeds[] = {"converter", "viewer", "editor", "server", "checker", "indexer"};
-static const char *const uses[] = {"converting", "viewing", "editing", "transmission", "checking",
-                                   "searching"};
+static const char *const subjects[] = {"image",   "sound",    "mail",        "text",
+                                       "archive", "network",  "font",        "map",
+                                       "video",   "database", "spreadsheet", "music"};
+static const char *const deeds[] = {"converter", "viewer",  "editor",
+                                    "server",    "checker", "indexer"};
+static const char *const uses[] = {"converting",   "viewing",  "editing",
+                                   "transmission", "checking", "searching"};
 static const char *const languages[] = {"c", "python", "perl", "java"};
 static const char *const faces[] = {"commandline", "graphical", "daemon"};
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -55,7 +57,8 @@ bool catalogue_make(catalogue *c)
         crypto_hash_sha256(digest, (unsigned char *)f->description, strlen(f->description));
         sodium_bin2hex(f->digest, sizeof f->digest, digest, sizeof digest);
     }
-    for (size_t i = 0; i < 600; i++) make_package(c, i);
+    for (size_t i = 0; i < 600; i++)
+        make_package(c, i);
     catalogue_sort(c);
     c->origin = "invented packages made by this program (no package index was used)";
     return true;

@@ -1,8 +1,8 @@
 /* plumb-debian-tags: annotated records from a Debian machine's own package index.
  *
- * Two label sources: the index's Tag: fields (src:archive) and the debtags package (src:debtags). They
- * share ancestry, so they are not independent raters; their agreement is a lower bar than that of two
- * people who never saw each other's labels. */
+ * Two label sources: the index's Tag: fields (src:archive) and the debtags package (src:debtags).
+ * They share ancestry, so they are not independent raters; their agreement is a lower bar than that
+ * of two people who never saw each other's labels. */
 #include "debian_tags.h"
 
 #include <getopt.h>
@@ -15,10 +15,13 @@ static const char usage[] =
     "                         [--limit N] [--synthetic]\n"
     "                         [--index FILE] [--tags FILE] [--vocabulary FILE]\n"
     "\n"
-    "Writes one record per (package, facet): the package's name and short description, a tab, and its\n"
+    "Writes one record per (package, facet): the package's name and short description, a tab, and "
+    "its\n"
     "tags of that facet. Annotators are the two label sources, the package index's Tag: fields\n"
-    "(src:archive) and the debtags package (src:debtags); they share ancestry and are not independent\n"
-    "raters. Quality is their agreement. Cohorts are maintainer teams as pseudonyms under the key.\n"
+    "(src:archive) and the debtags package (src:debtags); they share ancestry and are not "
+    "independent\n"
+    "raters. Quality is their agreement. Cohorts are maintainer teams as pseudonyms under the "
+    "key.\n"
     "\n"
     "  --limit N        a fair sample of N records instead of all\n"
     "  --synthetic      invented packages, also used where this machine has no index\n"
@@ -29,12 +32,16 @@ static const char usage[] =
 
 static bool parse(int argc, char **argv, settings *s)
 {
-    static const struct option options[] = {
-        {"out", required_argument, NULL, 'o'},       {"taxonomy", required_argument, NULL, 't'},
-        {"pseudonym-key", required_argument, NULL, 'k'}, {"limit", required_argument, NULL, 'n'},
-        {"synthetic", no_argument, NULL, 's'},       {"index", required_argument, NULL, 'i'},
-        {"tags", required_argument, NULL, 'g'},      {"vocabulary", required_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"out", required_argument, NULL, 'o'},
+                                            {"taxonomy", required_argument, NULL, 't'},
+                                            {"pseudonym-key", required_argument, NULL, 'k'},
+                                            {"limit", required_argument, NULL, 'n'},
+                                            {"synthetic", no_argument, NULL, 's'},
+                                            {"index", required_argument, NULL, 'i'},
+                                            {"tags", required_argument, NULL, 'g'},
+                                            {"vocabulary", required_argument, NULL, 'v'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         char *end = NULL;
         switch (c) {

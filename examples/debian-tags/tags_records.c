@@ -73,8 +73,8 @@ static void pseudonym(const uint8_t *key, size_t key_bytes, const char *maintain
 {
     unsigned char digest[16];
     char hex[sizeof digest * 2 + 1];
-    crypto_generichash(digest, sizeof digest, (const unsigned char *)maintainer,
-                       strlen(maintainer), key, key_bytes);
+    crypto_generichash(digest, sizeof digest, (const unsigned char *)maintainer, strlen(maintainer),
+                       key, key_bytes);
     sodium_bin2hex(hex, sizeof hex, digest, sizeof digest);
     snprintf(out, 32, "team-%.10s", hex);
 }
@@ -113,12 +113,11 @@ static json_t *record_line(const record *r, size_t number, const uint8_t *key, s
     pseudonym(key, key_bytes, p->maintainer, team);
     crypto_hash_sha256(digest, (const unsigned char *)text, strlen(text));
     sodium_bin2hex(digest_hex, sizeof digest_hex, digest, sizeof digest);
-    json_t *line =
-        json_pack("{s:s,s:{s:s,s:I},s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s}", "id", id, "content",
-                  "sha256", digest_hex, "bytes", (json_int_t)strlen(text), "text", text, "label",
-                  label, "rubric", rubric, "domain", p->section[0] ? p->section : "unknown",
-                  "batch", batch, "annotators", annotators(&archive, &debtags), "cohort", team,
-                  "source", "human");
+    json_t *line = json_pack("{s:s,s:{s:s,s:I},s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s}", "id", id,
+                             "content", "sha256", digest_hex, "bytes", (json_int_t)strlen(text),
+                             "text", text, "label", label, "rubric", rubric, "domain",
+                             p->section[0] ? p->section : "unknown", "batch", batch, "annotators",
+                             annotators(&archive, &debtags), "cohort", team, "source", "human");
     if (line) add_quality(line, p, shared, both.n);
     return line;
 }
@@ -206,7 +205,8 @@ bool records_write(const catalogue *c, const settings *s)
     FILE *out = fopen(s->out_path, "w");
     bool ok = out && write_lines(out, list, n, key, key_bytes);
     if (out && fclose(out) != 0) ok = false;
-    if (!ok) fprintf(stderr, "plumb-debian-tags: cannot write %s: %s\n", s->out_path, strerror(errno));
+    if (!ok)
+        fprintf(stderr, "plumb-debian-tags: cannot write %s: %s\n", s->out_path, strerror(errno));
     sodium_memzero(key, sizeof key);
     free(list);
     if (ok) {

@@ -4,8 +4,8 @@
 #include <jansson.h>
 #include <string.h>
 
-/* Tags about form are let into the early layers, tags about kind into the middle, tags about purpose
- * into the late ones; all others everywhere. */
+/* Tags about form are let into the early layers, tags about kind into the middle, tags about
+ * purpose into the late ones; all others everywhere. */
 const char *facet_depth(const char *name)
 {
     static const struct {
@@ -34,9 +34,8 @@ static json_t *rubrics(const catalogue *c)
         char name[96];
         snprintf(name, sizeof name, "%s@%.12s", f->name, f->digest);
         json_object_set_new(all, name,
-                            json_pack("{s:s,s:s,s:s}", "depth", facet_depth(f->name),
-                                      "description", f->description, "definition_digest",
-                                      f->digest));
+                            json_pack("{s:s,s:s,s:s}", "depth", facet_depth(f->name), "description",
+                                      f->description, "definition_digest", f->digest));
     }
     return all;
 }
@@ -45,7 +44,8 @@ bool taxonomy_write(const catalogue *c, const settings *s)
 {
     json_t *root = json_pack("{s:o,s:o,s:{s:s}}", "profiles", profiles(), "rubrics", rubrics(c),
                              "defaults", "depth", "all");
-    const bool ok = root && json_dump_file(root, s->taxonomy_path, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) == 0;
+    const bool ok = root && json_dump_file(root, s->taxonomy_path,
+                                           JSON_INDENT(1) | JSON_REAL_PRECISION(6)) == 0;
     if (!ok) fprintf(stderr, "plumb-debian-tags: cannot write %s\n", s->taxonomy_path);
     json_decref(root);
     return ok;

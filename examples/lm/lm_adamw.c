@@ -41,11 +41,14 @@ static void update_task(void *ctx, size_t task)
     const size_t at = layer->offset + from;
     const double t = (double)model->updates[l];
     const bool matrix = layer->kind == LM_LINEAR || layer->kind == LM_EMBEDDING;
-    const lm_adamw_step step = {
-        .lr = (real)s->lr, .decay = (real)(matrix ? s->weight_decay : 0),
-        .beta1 = (real)s->beta1, .beta2 = (real)s->beta2, .eps = (real)s->eps,
-        .bias1 = (real)(1 - pow(s->beta1, t)), .bias2 = (real)(1 - pow(s->beta2, t)),
-        .scale = (real)r->scale};
+    const lm_adamw_step step = {.lr = (real)s->lr,
+                                .decay = (real)(matrix ? s->weight_decay : 0),
+                                .beta1 = (real)s->beta1,
+                                .beta2 = (real)s->beta2,
+                                .eps = (real)s->eps,
+                                .bias1 = (real)(1 - pow(s->beta1, t)),
+                                .bias2 = (real)(1 - pow(s->beta2, t)),
+                                .scale = (real)r->scale};
     model->ops->adamw(left < CHUNK_REALS ? left : CHUNK_REALS, model->params + at,
                       model->grads + at, model->m + at, model->v + at, &step);
 }

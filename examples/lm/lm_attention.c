@@ -19,12 +19,19 @@ static lm_head head_of(const lm_region *r, size_t task)
     const size_t at_qkv = row * 3 * width + head * narrow;
     const lm_saved *s = &r->work->saved[r->block];
     real *dqkv = r->work->d_qkv + at_qkv;
-    return (lm_head){.length = r->batch->length[unit], .width = narrow,
-                     .q = s->qkv + at_qkv, .k = s->qkv + at_qkv + width,
-                     .v = s->qkv + at_qkv + 2 * width, .ld = 3 * width,
-                     .o = s->att + at, .d_o = r->work->d_att + at, .ldo = width,
+    return (lm_head){.length = r->batch->length[unit],
+                     .width = narrow,
+                     .q = s->qkv + at_qkv,
+                     .k = s->qkv + at_qkv + width,
+                     .v = s->qkv + at_qkv + 2 * width,
+                     .ld = 3 * width,
+                     .o = s->att + at,
+                     .d_o = r->work->d_att + at,
+                     .ldo = width,
                      .lse = s->lse + row * shape->heads + head * r->batch->length[unit],
-                     .dq = dqkv, .dk = dqkv + width, .dv = dqkv + 2 * width};
+                     .dq = dqkv,
+                     .dk = dqkv + width,
+                     .dv = dqkv + 2 * width};
 }
 
 static void run_head(lm_region *r, size_t task, void (*fn)(const lm_head *))

@@ -29,8 +29,8 @@ static void mlp_task(void *ctx, size_t task)
     const size_t b = r->block, width = model->shape.width, at = rows.first * width;
     const lm_saved *s = &r->work->saved[b];
     real *d_up = r->work->d_up + 4 * at, *d_in2 = r->work->d_in2 + at;
-    lm_apply_back(rows.n, 4 * width, width, r->d_out + at,
-                  lm_param(model, lm_layer_at(b, LM_DOWN)), d_up);
+    lm_apply_back(rows.n, 4 * width, width, r->d_out + at, lm_param(model, lm_layer_at(b, LM_DOWN)),
+                  d_up);
     model->ops->multiply(rows.n * 4 * width, d_up, s->slope + 4 * at);
     lm_apply_back(rows.n, width, 4 * width, d_up, lm_param(model, lm_layer_at(b, LM_UP)), d_in2);
     model->ops->norm_back(rows.n, width, d_in2, s->xhat2 + at,
@@ -83,11 +83,15 @@ static bool head_back(lm_region *r, lm_grads_fn *grads, void *ctx)
 {
     plumb_parallel(lm_row_tasks(r), head_task, r);
     const lm_work *w = r->work;
-    const lm_grad jobs[2] = {
-        {.layer = lm_head_layer(r->model), .use = r->model->shape.tied ? 1 : 0, .kind = LM_LINEAR,
-         .x = w->in_head, .y = w->logits},
-        {.layer = lm_layer_at(r->model->shape.blocks, LM_NORM1), .kind = LM_NORM, .x = w->xhat,
-         .y = w->d_in}};
+    const lm_grad jobs[2] = {{.layer = lm_head_layer(r->model),
+                              .use = r->model->shape.tied ? 1 : 0,
+                              .kind = LM_LINEAR,
+                              .x = w->in_head,
+                              .y = w->logits},
+                             {.layer = lm_layer_at(r->model->shape.blocks, LM_NORM1),
+                              .kind = LM_NORM,
+                              .x = w->xhat,
+                              .y = w->d_in}};
     return grads(ctx, jobs, 2, r->batch->rows);
 }
 
@@ -102,10 +106,12 @@ static bool block_back(lm_region *r, lm_grads_fn *grads, void *ctx)
 
 static bool input_back(const lm_region *r, lm_grads_fn *grads, void *ctx)
 {
-    const lm_grad jobs[2] = {{.layer = LM_TOKENS, .kind = LM_EMBEDDING, .y = r->d_next,
-                              .tokens = r->batch->tokens},
-                             {.layer = LM_POSITIONS, .kind = LM_EMBEDDING, .y = r->d_next,
-                              .tokens = r->batch->positions}};
+    const lm_grad jobs[2] = {
+        {.layer = LM_TOKENS, .kind = LM_EMBEDDING, .y = r->d_next, .tokens = r->batch->tokens},
+        {.layer = LM_POSITIONS,
+         .kind = LM_EMBEDDING,
+         .y = r->d_next,
+         .tokens = r->batch->positions}};
     return grads(ctx, jobs, 2, r->batch->rows);
 }
 

@@ -108,9 +108,12 @@ void lm_batch_fill(lm_batch_space *space, lm_data *data, uint64_t from, size_t n
         batch->first[u] = batch->rows;
         batch->length[u] = length;
         fill_rows(batch, batch->rows, e->text, length);
-        space->units[u] = (plumb_unit){.id = e->id, .segment = PLUMB_WHOLE,
-                                       .first_row = batch->rows, .rows = length,
-                                       .content = e->text, .content_bytes = e->bytes};
+        space->units[u] = (plumb_unit){.id = e->id,
+                                       .segment = PLUMB_WHOLE,
+                                       .first_row = batch->rows,
+                                       .rows = length,
+                                       .content = e->text,
+                                       .content_bytes = e->bytes};
         batch->rows += length;
     }
 }

@@ -108,8 +108,7 @@ static void loss_task(void *ctx, size_t task)
                                     (size_t)r->batch->targets[i], scale);
 }
 
-double lm_loss_plain(const lm_model *model, lm_work *work, const lm_batch *batch,
-                     double normaliser)
+double lm_loss_plain(const lm_model *model, lm_work *work, const lm_batch *batch, double normaliser)
 {
     lm_region region = lm_region_of(model, work, batch);
     region.normaliser = normaliser;

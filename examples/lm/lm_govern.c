@@ -20,8 +20,9 @@ static plumb_layer_kind kind_of(lm_kind kind)
 
 static plumb_place place_of(lm_place place)
 {
-    return place == LM_AT_INPUT ? PLUMB_AT_INPUT
-                                : place == LM_AT_HEAD ? PLUMB_AT_HEAD : PLUMB_IN_BLOCK;
+    return place == LM_AT_INPUT  ? PLUMB_AT_INPUT
+           : place == LM_AT_HEAD ? PLUMB_AT_HEAD
+                                 : PLUMB_IN_BLOCK;
 }
 
 static plumb_status add_layer(lm_governed *g, size_t l, plumb_error *err)
@@ -102,8 +103,11 @@ void lm_govern_close(lm_governed *g)
 
 static plumb_matrix matrix(const real *data, size_t rows, size_t cols)
 {
-    return (plumb_matrix){.data = (void *)(uintptr_t)data, .dtype = PLUMB_F32, .rows = rows,
-                          .cols = cols, .stride = cols};
+    return (plumb_matrix){.data = (void *)(uintptr_t)data,
+                          .dtype = PLUMB_F32,
+                          .rows = rows,
+                          .cols = cols,
+                          .stride = cols};
 }
 
 static plumb_status one_gradient(lm_governed *g, const lm_grad *job, size_t rows)

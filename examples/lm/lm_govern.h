@@ -16,7 +16,7 @@ typedef struct lm_governed {
     plumb_layer *layers[LM_MAX_LAYERS];
     plumb_named_tensor tensors[LM_MAX_TENSORS];
     size_t n_tensors;
-    char *names; /* of the tensors */
+    char *names;         /* of the tensors */
     plumb_status status; /* of the gradient that failed */
     plumb_error *err;
 } lm_governed;

@@ -71,9 +71,16 @@ static void transpose(size_t rows, size_t width, const real *from, size_t ld, re
 static void scores(const head_space *s, const real *left, const real *right_t, size_t width,
                    size_t first, size_t end, real *out)
 {
-    const lm_product product = {.m = end - first, .n = lm_head_padded(end), .k = width,
-                                .a = left + first * width, .a_row = width, .a_k = 1,
-                                .b = right_t, .ldb = s->columns, .c = out, .ldc = s->columns};
+    const lm_product product = {.m = end - first,
+                                .n = lm_head_padded(end),
+                                .k = width,
+                                .a = left + first * width,
+                                .a_row = width,
+                                .a_k = 1,
+                                .b = right_t,
+                                .ldb = s->columns,
+                                .c = out,
+                                .ldc = s->columns};
     lm_multiply(&product);
 }
 
@@ -103,9 +110,16 @@ static void block_forward(const lm_head *h, const head_space *s, size_t first, s
         h->lse[i] = top + LM_LOG(sum);
     }
     real *out = h->o + first * h->ldo;
-    const lm_product product = {.m = end - first, .n = h->width, .k = end, .a = s->p,
-                                .a_row = s->columns, .a_k = 1, .b = s->v, .ldb = h->width,
-                                .c = out, .ldc = h->ldo};
+    const lm_product product = {.m = end - first,
+                                .n = h->width,
+                                .k = end,
+                                .a = s->p,
+                                .a_row = s->columns,
+                                .a_k = 1,
+                                .b = s->v,
+                                .ldb = h->width,
+                                .c = out,
+                                .ldc = h->ldo};
     lm_multiply(&product);
     for (size_t i = 0; i < end - first; i++)
         for (size_t c = 0; c < h->width; c++)
@@ -147,13 +161,28 @@ static void block_back(const lm_head *h, const head_space *s, size_t first, size
     scores(s, s->q, s->kt, width, first, end, s->p);
     scores(s, s->d_o, s->vt, width, first, end, s->dp);
     score_gradients(h, s, first, end);
-    lm_product product = {.m = rows, .n = width, .k = end, .a = s->dp, .a_row = s->columns,
-                          .a_k = 1, .b = s->k, .ldb = width, .c = s->dq + first * width,
+    lm_product product = {.m = rows,
+                          .n = width,
+                          .k = end,
+                          .a = s->dp,
+                          .a_row = s->columns,
+                          .a_k = 1,
+                          .b = s->k,
+                          .ldb = width,
+                          .c = s->dq + first * width,
                           .ldc = width};
     lm_multiply(&product);
-    product = (lm_product){.m = end, .n = width, .k = rows, .a = s->dp, .a_row = 1,
-                           .a_k = s->columns, .b = s->q + first * width, .ldb = width,
-                           .c = s->dk, .ldc = width, .add = add};
+    product = (lm_product){.m = end,
+                           .n = width,
+                           .k = rows,
+                           .a = s->dp,
+                           .a_row = 1,
+                           .a_k = s->columns,
+                           .b = s->q + first * width,
+                           .ldb = width,
+                           .c = s->dk,
+                           .ldc = width,
+                           .add = add};
     lm_multiply(&product);
     product.a = s->p;
     product.b = s->d_o + first * width;

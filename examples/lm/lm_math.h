@@ -13,7 +13,10 @@
 #define LM_SQRT sqrt
 #define LM_LOG log
 #define LM_RSQRT_EPS 1e-5
-static inline real lm_exp(real x) { return exp(x); }
+static inline real lm_exp(real x)
+{
+    return exp(x);
+}
 #else
 #define LM_SQRT sqrtf
 #define LM_LOG logf

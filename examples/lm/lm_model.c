@@ -10,12 +10,17 @@
 
 #define ALIGN_REALS 16u /* layers begin on cache lines */
 
-static void add_layer(lm_model *model, const char *name, lm_kind kind, lm_place place,
-                      size_t block, size_t rows, size_t cols)
+static void add_layer(lm_model *model, const char *name, lm_kind kind, lm_place place, size_t block,
+                      size_t rows, size_t cols)
 {
     lm_layer *layer = &model->layers[model->n_layers++];
-    *layer = (lm_layer){.kind = kind, .place = place, .block = block, .rows = rows, .cols = cols,
-                        .offset = model->size, .size = rows * cols};
+    *layer = (lm_layer){.kind = kind,
+                        .place = place,
+                        .block = block,
+                        .rows = rows,
+                        .cols = cols,
+                        .offset = model->size,
+                        .size = rows * cols};
     if (place == LM_IN_BLOCK)
         (void)snprintf(layer->name, sizeof layer->name, "blocks.%zu.%s", block, name);
     else
@@ -60,8 +65,7 @@ static void initialise(lm_model *model, uint64_t seed)
                 p[i] = 1;
         if (layer->kind != LM_LINEAR && layer->kind != LM_EMBEDDING) continue;
         const size_t which = (l - LM_FIRST_BLOCK) % LM_PER_BLOCK;
-        const bool residual =
-            layer->place == LM_IN_BLOCK && (which == LM_PROJ || which == LM_DOWN);
+        const bool residual = layer->place == LM_IN_BLOCK && (which == LM_PROJ || which == LM_DOWN);
         const double spread = residual ? 0.02 / sqrt(2.0 * (double)model->shape.blocks) : 0.02;
         for (size_t i = 0; i < layer->size; i++)
             p[i] = (real)(spread * plumb_random_normal(seed, l, i));

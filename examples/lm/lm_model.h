@@ -28,8 +28,18 @@ typedef struct lm_shape {
 /* Numbers of the governed layers: tokens, positions, ten per block, final norm, head (if untied).
  * */
 enum { LM_TOKENS = 0, LM_POSITIONS = 1, LM_FIRST_BLOCK = 2 };
-enum { LM_NORM1, LM_QKV, LM_QKV_BIAS, LM_PROJ, LM_PROJ_BIAS, LM_NORM2, LM_UP, LM_UP_BIAS, LM_DOWN,
-       LM_DOWN_BIAS };
+enum {
+    LM_NORM1,
+    LM_QKV,
+    LM_QKV_BIAS,
+    LM_PROJ,
+    LM_PROJ_BIAS,
+    LM_NORM2,
+    LM_UP,
+    LM_UP_BIAS,
+    LM_DOWN,
+    LM_DOWN_BIAS
+};
 
 typedef enum lm_kind { LM_LINEAR, LM_EMBEDDING, LM_NORM, LM_BIAS } lm_kind;
 typedef enum lm_place { LM_AT_INPUT, LM_IN_BLOCK, LM_AT_HEAD } lm_place;
@@ -48,7 +58,7 @@ typedef struct lm_model {
     lm_shape shape;
     size_t n_layers, size; /* size: reals in each arena */
     lm_layer layers[LM_MAX_LAYERS];
-    real *params, *grads, *m, *v; /* arenas; v follows AdamW's naming: second moment */
+    real *params, *grads, *m, *v;   /* arenas; v follows AdamW's naming: second moment */
     int64_t updates[LM_MAX_LAYERS]; /* optimizer steps that each layer has taken */
     const lm_ops *ops;
 } lm_model;

@@ -66,8 +66,8 @@ static void norm_back_row(size_t n, const real *restrict dy, const real *restric
         out[i] = in[i] + rstd * (dy[i] * gain[i] - sum - xhat[i] * dot);
 }
 
-static void norm_back(size_t rows, size_t width, const real *dy, const real *xhat,
-                      const real *gain, const real *rstd, const real *in, real *out)
+static void norm_back(size_t rows, size_t width, const real *dy, const real *xhat, const real *gain,
+                      const real *rstd, const real *in, real *out)
 {
     for (size_t r = 0; r < rows; r++)
         norm_back_row(width, dy + r * width, xhat + r * width, gain, rstd[r],
@@ -152,8 +152,8 @@ static real xent_row(size_t n, real *restrict logits, size_t target, real scale)
     return LM_LOG(sum) + top - at_target;
 }
 
-static void adamw(size_t n, real *restrict p, real *restrict g, real *restrict m,
-                  real *restrict v, const lm_adamw_step *s)
+static void adamw(size_t n, real *restrict p, real *restrict g, real *restrict m, real *restrict v,
+                  const lm_adamw_step *s)
 {
     const real keep = 1 - s->lr * s->decay, rate = s->lr / s->bias1;
     const real b1 = s->beta1, b2 = s->beta2, eps = s->eps, scale = s->scale;

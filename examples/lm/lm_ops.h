@@ -20,10 +20,10 @@ typedef struct lm_head {
     size_t length, width;
     const real *q, *k, *v;
     size_t ld;
-    real *o;          /* forward: out; backward: read */
-    const real *d_o;  /* backward only */
+    real *o;         /* forward: out; backward: read */
+    const real *d_o; /* backward only */
     size_t ldo;
-    real *lse;        /* [length]: log of the sum of exponentials of each row */
+    real *lse;          /* [length]: log of the sum of exponentials of each row */
     real *dq, *dk, *dv; /* backward: out, stride ld */
     real *scratch;
 } lm_head;
@@ -56,7 +56,10 @@ typedef struct lm_ops {
 } lm_ops;
 
 #define LM_HEAD_QUERIES 64u /* rows of a block of queries */
-static inline size_t lm_head_padded(size_t length) { return (length + 15) / 16 * 16; }
+static inline size_t lm_head_padded(size_t length)
+{
+    return (length + 15) / 16 * 16;
+}
 static inline size_t lm_head_scratch(size_t length, size_t width)
 {
     return 7 * length * width + 2 * (width + LM_HEAD_QUERIES) * lm_head_padded(length);

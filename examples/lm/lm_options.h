@@ -24,9 +24,9 @@ typedef enum lm_option_kind { LM_TEXT, LM_COUNT, LM_NUMBER, LM_FLAG } lm_option_
 typedef struct lm_option {
     const char *name;
     lm_option_kind kind;
-    size_t offset;  /* into lm_options */
+    size_t offset; /* into lm_options */
     double least, most;
-    bool setting;   /* part of run.json; a resume must not change it */
+    bool setting; /* part of run.json; a resume must not change it */
     const char *value, *help;
 } lm_option;
 

@@ -25,7 +25,10 @@ static size_t tiles(const lm_layer *layer, lm_kind kind)
 }
 
 /* Range of part `i` of `parts` over n. */
-static size_t part(size_t n, size_t i, size_t parts) { return n * i / parts; }
+static size_t part(size_t n, size_t i, size_t parts)
+{
+    return n * i / parts;
+}
 
 /* Splits the longer side of dW. */
 static void linear_tile(const plain_region *r, const lm_grad *job, size_t i, size_t parts, bool add)
@@ -50,8 +53,8 @@ static void vector_strip(const plain_region *r, const lm_grad *job, size_t i, bo
     real *sum_y = norm ? grad + layer->cols : grad;
     if (!add) memset(grad, 0, n * sizeof *grad);
     if (!add && norm) memset(sum_y, 0, n * sizeof *sum_y);
-    r->model->ops->column_sums(r->rows, n, job->y + from, norm ? job->x + from : NULL,
-                               layer->cols, sum_y, grad);
+    r->model->ops->column_sums(r->rows, n, job->y + from, norm ? job->x + from : NULL, layer->cols,
+                               sum_y, grad);
 }
 
 static void table_strip(const plain_region *r, const lm_grad *job, size_t i, bool add)
@@ -87,8 +90,8 @@ static void plain_task(void *ctx, size_t task)
 bool lm_plain_grads(void *ctx, const lm_grad *jobs, size_t n, size_t rows)
 {
     const lm_plain *plain = ctx;
-    plain_region region = {.model = plain->model, .jobs = jobs, .n = n, .rows = rows,
-                           .add = plain->add};
+    plain_region region = {
+        .model = plain->model, .jobs = jobs, .n = n, .rows = rows, .add = plain->add};
     for (size_t j = 0; j < n; j++)
         region.first_task[j + 1] =
             region.first_task[j] + tiles(&plain->model->layers[jobs[j].layer], jobs[j].kind);

@@ -20,8 +20,10 @@ double lm_now_s(void)
 
 void lm_progress_start(lm_progress *p, const char *mode, uint64_t first_step, uint64_t last_step)
 {
-    *p = (lm_progress){.mode = LM_PROGRESS_LINE, .terminal = isatty(STDERR_FILENO) == 1,
-                       .first_step = first_step, .last_step = last_step,
+    *p = (lm_progress){.mode = LM_PROGRESS_LINE,
+                       .terminal = isatty(STDERR_FILENO) == 1,
+                       .first_step = first_step,
+                       .last_step = last_step,
                        .started_s = lm_now_s()};
     if (strcmp(mode, "json") == 0) p->mode = LM_PROGRESS_JSON;
     if (strcmp(mode, "none") == 0) p->mode = LM_PROGRESS_NONE;
@@ -52,7 +54,10 @@ static void print_json(const lm_step_facts *f)
             f->governed ? f->clipped_share : 0.0, tightest);
 }
 
-static double smooth(double old, double value) { return old + 0.1 * (value - old); }
+static double smooth(double old, double value)
+{
+    return old + 0.1 * (value - old);
+}
 
 static void follow(lm_progress *p, const lm_step_facts *f)
 {

@@ -13,8 +13,11 @@ typedef struct lm_step_facts {
     const char *tightest_layer, *tightest_limit; /* NULL: nothing was clipped */
 } lm_step_facts;
 
-typedef enum lm_progress_mode { LM_PROGRESS_NONE, LM_PROGRESS_JSON, LM_PROGRESS_LINE }
-    lm_progress_mode;
+typedef enum lm_progress_mode {
+    LM_PROGRESS_NONE,
+    LM_PROGRESS_JSON,
+    LM_PROGRESS_LINE
+} lm_progress_mode;
 
 typedef struct lm_progress {
     lm_progress_mode mode;

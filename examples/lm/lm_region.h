@@ -12,7 +12,7 @@ typedef struct lm_region {
     size_t block; /* of the model */
     size_t rows_per_task;
     double normaliser;
-    const real *d_out; /* backward: gradient of the stream after the block … */
+    const real *d_out;    /* backward: gradient of the stream after the block … */
     real *d_mid, *d_next; /* … between its halves, and before it */
 } lm_region;
 
@@ -37,7 +37,9 @@ static inline lm_rows lm_rows_of(const lm_region *r, size_t task)
 }
 static inline lm_region lm_region_of(const lm_model *model, lm_work *work, const lm_batch *batch)
 {
-    return (lm_region){.model = model, .work = work, .batch = batch,
+    return (lm_region){.model = model,
+                       .work = work,
+                       .batch = batch,
                        .rows_per_task = lm_rows_per_task(batch->rows)};
 }
 
@@ -45,12 +47,12 @@ static inline lm_region lm_region_of(const lm_model *model, lm_work *work, const
 static inline void lm_apply(size_t rows, size_t in, size_t out, const real *x, const real *w,
                             real *y, bool add)
 {
-    LM_GEMM(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)out, (int)in, 1, x, (int)in,
-            w, (int)in, add ? 1 : 0, y, (int)out);
+    LM_GEMM(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)out, (int)in, 1, x, (int)in, w,
+            (int)in, add ? 1 : 0, y, (int)out);
 }
 /* dx (rows, in) = dy (rows, out) w. */
-static inline void lm_apply_back(size_t rows, size_t in, size_t out, const real *dy,
-                                 const real *w, real *dx)
+static inline void lm_apply_back(size_t rows, size_t in, size_t out, const real *dy, const real *w,
+                                 real *dx)
 {
     LM_GEMM(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)in, (int)out, 1, dy,
             (int)out, w, (int)in, 0, dx, (int)in);

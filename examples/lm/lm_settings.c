@@ -94,8 +94,10 @@ static plumb_status adopt(lm_options *options, const json_t *settings, const cha
         const lm_option *o = &lm_option_table[i];
         if (!o->setting && strcmp(o->name, "steps") != 0) continue;
         if (!read_value(json_object_get(settings, o->name), o, &stored))
-            return complain(err, PLUMB_ERR_FORMAT, "%s: trainer.settings.%s is missing or not a "
-                            "value of that option", path, o->name);
+            return complain(err, PLUMB_ERR_FORMAT,
+                            "%s: trainer.settings.%s is missing or not a "
+                            "value of that option",
+                            path, o->name);
         if (!o->setting && options->given[i]) {
             stored.steps = options->steps;
             continue;
@@ -107,7 +109,8 @@ static plumb_status adopt(lm_options *options, const json_t *settings, const cha
         (void)snprintf(name, sizeof name, "%s", o->name);
         for (char *c = name; (c = strchr(c, '_')) != NULL;)
             *c = '-';
-        return complain(err, PLUMB_ERR_ARGUMENT, "--%s %s differs from this run's %s; a run goes "
+        return complain(err, PLUMB_ERR_ARGUMENT,
+                        "--%s %s differs from this run's %s; a run goes "
                         "on with the settings it began with (--steps may differ): leave it out",
                         name, asked, was);
     }
@@ -124,8 +127,10 @@ plumb_status lm_settings_resume(lm_options *options, plumb_error *err)
         return complain(err, PLUMB_ERR_ARGUMENT, "--out is longer than a path may be");
     FILE *file = fopen(path, "rb");
     if (!file)
-        return complain(err, PLUMB_ERR_NOT_FOUND, "%s cannot be read: %s; --resume wants the "
-                        "bundle of an earlier run in --out", path, strerror(errno));
+        return complain(err, PLUMB_ERR_NOT_FOUND,
+                        "%s cannot be read: %s; --resume wants the "
+                        "bundle of an earlier run in --out",
+                        path, strerror(errno));
     if (fseek(file, 0, SEEK_END) != 0 || ftell(file) > MOST_RUN_JSON_BYTES) {
         fclose(file);
         return complain(err, PLUMB_ERR_FORMAT, "%s is too large to be the identity of a run", path);
@@ -134,10 +139,12 @@ plumb_status lm_settings_resume(lm_options *options, plumb_error *err)
     json_t *all = json_loadf(file, JSON_REJECT_DUPLICATES, &where);
     fclose(file);
     const json_t *settings = json_object_get(json_object_get(all, "trainer"), "settings");
-    const plumb_status status =
-        settings ? adopt(options, settings, path, err)
-                 : complain(err, PLUMB_ERR_FORMAT, "%s has no trainer.settings of plumb-lm: line "
-                            "%d: %s", path, where.line, all ? "not there" : where.text);
+    const plumb_status status = settings
+                                    ? adopt(options, settings, path, err)
+                                    : complain(err, PLUMB_ERR_FORMAT,
+                                               "%s has no trainer.settings of plumb-lm: line "
+                                               "%d: %s",
+                                               path, where.line, all ? "not there" : where.text);
     json_decref(all);
     return status;
 }

@@ -41,8 +41,10 @@ static plumb_status governed_loss(lm_trainer *t)
 {
     plumb_xent_io io;
     plumb_xent_io_default(&io);
-    io.logits = (plumb_matrix){.data = t->work.logits, .dtype = PLUMB_F32,
-                               .rows = t->space.batch.rows, .cols = LM_VOCABULARY,
+    io.logits = (plumb_matrix){.data = t->work.logits,
+                               .dtype = PLUMB_F32,
+                               .rows = t->space.batch.rows,
+                               .cols = LM_VOCABULARY,
                                .stride = LM_VOCABULARY};
     io.dlogits = io.logits;
     io.targets = t->space.batch.targets;
@@ -114,8 +116,11 @@ plumb_status lm_trainer_step(lm_trainer *t)
 {
     const lm_options *o = t->options;
     const uint64_t step = t->step + 1, from = t->step * o->batch;
-    const lm_adamw_settings settings = {.lr = lm_rate_at(o, step), .beta1 = BETA1, .beta2 = BETA2,
-                                        .eps = EPS, .weight_decay = o->weight_decay,
+    const lm_adamw_settings settings = {.lr = lm_rate_at(o, step),
+                                        .beta1 = BETA1,
+                                        .beta2 = BETA2,
+                                        .eps = EPS,
+                                        .weight_decay = o->weight_decay,
                                         .grad_clip = o->grad_clip};
     t->loss = 0;
     t->tokens = count_targets(t, from);

@@ -83,8 +83,11 @@ static plumb_status open_data(lm_trainer *t)
 static plumb_status open_model(lm_trainer *t)
 {
     const lm_options *o = t->options;
-    const lm_shape shape = {.blocks = o->layers, .width = o->width, .heads = o->heads,
-                            .context = o->context, .tied = o->tied};
+    const lm_shape shape = {.blocks = o->layers,
+                            .width = o->width,
+                            .heads = o->heads,
+                            .context = o->context,
+                            .tied = o->tied};
     const size_t units = (size_t)((o->batch + o->micro_batches - 1) / o->micro_batches);
     if (!lm_model_init(&t->model, &shape, o->seed)) return out_of_memory(t, "the model");
     if (!lm_work_init(&t->work, &t->model, units * o->context, units))
@@ -196,13 +199,16 @@ static void close_all(lm_trainer *t)
 
 static void report(lm_trainer *t, lm_progress *progress, double started_s)
 {
-    const lm_step_facts facts = {
-        .step = t->step, .tokens = (uint64_t)t->tokens, .loss = t->loss,
-        .lr = lm_rate_at(t->options, t->step), .seconds = lm_now_s() - started_s,
-        .governed = t->run != NULL,
-        .acknowledged = t->run ? plumb_run_acknowledged(t->run) : 0,
-        .clipped_share = t->live.clipped_share, .tightest_layer = t->live.tightest_layer,
-        .tightest_limit = t->live.tightest_limit};
+    const lm_step_facts facts = {.step = t->step,
+                                 .tokens = (uint64_t)t->tokens,
+                                 .loss = t->loss,
+                                 .lr = lm_rate_at(t->options, t->step),
+                                 .seconds = lm_now_s() - started_s,
+                                 .governed = t->run != NULL,
+                                 .acknowledged = t->run ? plumb_run_acknowledged(t->run) : 0,
+                                 .clipped_share = t->live.clipped_share,
+                                 .tightest_layer = t->live.tightest_layer,
+                                 .tightest_limit = t->live.tightest_limit};
     lm_progress_step(progress, &facts);
 }
 
@@ -251,7 +257,8 @@ static int say_interrupted(const lm_trainer *t)
     if (t->run)
         fprintf(stderr,
                 "plumb-lm: interrupted after step %llu; the record is sealed. To go on, give the "
-                "same command with --resume\n", (unsigned long long)t->step);
+                "same command with --resume\n",
+                (unsigned long long)t->step);
     else
         fprintf(stderr, "plumb-lm: interrupted after step %llu\n", (unsigned long long)t->step);
     return EXIT_INTERRUPTED;

@@ -39,10 +39,9 @@ static void cut_all(cutter *c, lm_work *work, const lm_shape *shape)
     const size_t rows = work->max_rows, width = shape->width;
     for (size_t b = 0; b < shape->blocks; b++)
         cut_block(c, &work->saved[b], rows, width, shape->heads);
-    real **const wide[] = {&work->x,           &work->xhat,        &work->in_head,
-                           &work->d_stream[0], &work->d_stream[1], &work->d_stream[2],
-                           &work->d_in,        &work->d_in1,       &work->d_in2,
-                           &work->d_att};
+    real **const wide[] = {
+        &work->x,           &work->xhat, &work->in_head, &work->d_stream[0], &work->d_stream[1],
+        &work->d_stream[2], &work->d_in, &work->d_in1,   &work->d_in2,       &work->d_att};
     for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++)
         *wide[i] = piece(c, rows * width);
     work->rstd = piece(c, rows);

@@ -272,15 +272,14 @@ static void passphrase_on_the_terminal(void **state)
         type("plumb key export typed.key --secret >/dev/null", "swordfish\n", shown, sizeof shown),
         0);
     assert_string_equal(shown, "Passphrase of typed.key: \r\n");
-    assert_int_equal(
-        type("NO_COLOR=1 plumb key new differ >/dev/null", "swordfish\nswordfisH\n", shown,
-             sizeof shown),
-        5);
+    assert_int_equal(type("NO_COLOR=1 plumb key new differ >/dev/null", "swordfish\nswordfisH\n",
+                          shown, sizeof shown),
+                     5);
     assert_string_equal(shown, "Passphrase of the new key: \r\nOnce more: \r\n"
                                "plumb: the two passphrases differ\r\n");
     assert_int_equal(type("NO_COLOR= plumb key show none", "", shown, sizeof shown), 4);
-    assert_string_equal(
-        shown, "\033[1;31mplumb\033[0m: cannot open none: No such file or directory\r\n");
+    assert_string_equal(shown,
+                        "\033[1;31mplumb\033[0m: cannot open none: No such file or directory\r\n");
     assert_int_not_equal(access("differ.key", F_OK), 0);
 }
 

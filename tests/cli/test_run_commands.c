@@ -298,11 +298,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verify_says_that_it_holds), cmocka_unit_test(verify_takes_whatever_it_is),
         cmocka_unit_test(verify_wants_trust),        cmocka_unit_test(verify_says_no),
-        cmocka_unit_test(verify_of_a_step_beyond),
-        cmocka_unit_test(verify_of_a_stranger),      cmocka_unit_test(show_is_one_screen),
-        cmocka_unit_test(show_of_an_open_run),       cmocka_unit_test(query_in_three_formats),
-        cmocka_unit_test(query_finds_nothing),       cmocka_unit_test(query_is_told_wrongly),
-        cmocka_unit_test(help_has_an_example),
+        cmocka_unit_test(verify_of_a_step_beyond),   cmocka_unit_test(verify_of_a_stranger),
+        cmocka_unit_test(show_is_one_screen),        cmocka_unit_test(show_of_an_open_run),
+        cmocka_unit_test(query_in_three_formats),    cmocka_unit_test(query_finds_nothing),
+        cmocka_unit_test(query_is_told_wrongly),     cmocka_unit_test(help_has_an_example),
     };
     return cmocka_run_group_tests(tests, setup, forge_teardown);
 }

@@ -8,7 +8,11 @@
 
 void lm_case_default(lm_case *c, bool tied)
 {
-    *c = (lm_case){.blocks = 2, .width = 24, .heads = 2, .context = 80, .tied = tied,
+    *c = (lm_case){.blocks = 2,
+                   .width = 24,
+                   .heads = 2,
+                   .context = 80,
+                   .tied = tied,
                    .length = {1, 5, 70, 22}};
     for (uint64_t i = 0; i < CASE_ROWS; i++)
         c->targets[i] = (int32_t)(plumb_random_uniform(11, 0, i) * 256);
@@ -31,8 +35,8 @@ static lm_batch fill(const lm_case *c, rows *r)
             r->targets[at + t] = c->targets[at + t];
         }
     }
-    return (lm_batch){CASE_UNITS, CASE_ROWS, r->first, r->length, r->tokens, r->positions,
-                      r->targets};
+    return (lm_batch){CASE_UNITS, CASE_ROWS,    r->first,  r->length,
+                      r->tokens,  r->positions, r->targets};
 }
 
 bool lm_case_float(const lm_case *c, const char *isa, const double *params, size_t size,

@@ -43,8 +43,8 @@ static void open_fixture(fixture *f, bool tied)
             f->positions[at + t] = (int32_t)t;
         }
     }
-    f->batch = (lm_batch){CASE_UNITS, CASE_ROWS, f->first, c->length, f->tokens, f->positions,
-                          c->targets};
+    f->batch =
+        (lm_batch){CASE_UNITS, CASE_ROWS, f->first, c->length, f->tokens, f->positions, c->targets};
     /* Weights far from their small initial values, so that no derivative is near zero by chance. */
     for (size_t i = 0; i < f->model.size; i++)
         f->model.params[i] += 0.15 * plumb_random_normal(5, 0, i);
@@ -170,8 +170,8 @@ static void test_units_do_not_see_each_other(void **state)
     for (size_t row = 0; row < CASE_ROWS; row++) {
         const bool later = row > f.first[2] && row < f.first[3];
         const size_t bytes = LM_VOCABULARY * sizeof *before;
-        const int same = memcmp(before + row * LM_VOCABULARY, f.work.logits + row * LM_VOCABULARY,
-                                bytes);
+        const int same =
+            memcmp(before + row * LM_VOCABULARY, f.work.logits + row * LM_VOCABULARY, bytes);
         changed += later && same != 0;
         if (!later) assert_int_equal(same, 0);
     }
@@ -207,8 +207,8 @@ static void test_adamw(void **state)
     (void)state;
     fixture f;
     open_fixture(&f, false);
-    const lm_adamw_settings s = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8,
-                                 .weight_decay = 0.1};
+    const lm_adamw_settings s = {
+        .lr = 0.01, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1};
     const lm_layer *matrix = &f.model.layers[lm_layer_at(0, LM_UP)];
     const lm_layer *norm = &f.model.layers[lm_layer_at(1, LM_NORM2)];
     const lm_layer *idle = &f.model.layers[lm_layer_at(1, LM_QKV)];
@@ -282,8 +282,14 @@ static int write_probe(const char *path, bool tied)
     int64_t size = 0, lengths[CASE_UNITS];
     for (size_t l = 0; l < f.model.n_layers; l++)
         size += (int64_t)f.model.layers[l].size;
-    const int64_t head[9] = {(int64_t)c->blocks, (int64_t)c->width, (int64_t)c->heads,
-                             (int64_t)c->context, tied, CASE_UNITS, CASE_ROWS, size,
+    const int64_t head[9] = {(int64_t)c->blocks,
+                             (int64_t)c->width,
+                             (int64_t)c->heads,
+                             (int64_t)c->context,
+                             tied,
+                             CASE_UNITS,
+                             CASE_ROWS,
+                             size,
                              (int64_t)f.model.n_layers};
     for (size_t u = 0; u < CASE_UNITS; u++)
         lengths[u] = (int64_t)c->length[u];

@@ -192,5 +192,6 @@ done
 "$plumb" verify early --trust trust.json --full --require closed >/dev/null ||
     fail "early does not verify"
 
-[ $failed -eq 0 ] && echo "PASS: usage, equality with ungoverned, resume after INT, KILL and before checkpoint 0"
+[ $failed -eq 0 ] &&
+    echo "PASS: usage, equality with ungoverned, resume after INT, KILL and before checkpoint 0"
 exit $failed

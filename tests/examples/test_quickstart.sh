@@ -39,7 +39,8 @@ says 2 "quickstart.sh: --nonsense is no option; $see" --nonsense
 says 2 "quickstart.sh: --steps wants a value; $see" --steps
 says 2 "quickstart.sh: --out wants a value; $see" --out ""
 says 2 "quickstart.sh: --steps and --records want whole numbers above 0, found 0; $see" --steps 0
-says 2 "quickstart.sh: --steps and --records want whole numbers above 0, found 1x; $see" --records 1x
+says 2 "quickstart.sh: --steps and --records want whole numbers above 0, found 1x; $see" \
+    --records 1x
 says 6 "--device cuda: this version has no CUDA kernels; use --device cpu" --device cuda
 says 4 "$fakes is not empty: remove it or choose another folder with --out" --out "$fakes"
 quickstart --help | grep -q '^example: scripts/quickstart.sh ' || fail "--help has no example"
@@ -68,8 +69,9 @@ fake "$root/build/bin/plumb-lm" 'exit 7'
 quickstart --synthetic --records 64 --steps 12 --out c >out 2>err
 check $? 7 "exit code of an interrupted training"
 check "$(tail -2 err)" "To go on with this run:
-  $root/build/bin/plumb-lm --manifest $dir/work/c/records.plumb.json --trust $dir/work/c/trust.json \
---policy $dir/work/c/policy.json --key $dir/work/c/keys/operator.key --passphrase-file \
+  $root/build/bin/plumb-lm --manifest $dir/work/c/records.plumb.json --trust \
+$dir/work/c/trust.json --policy $dir/work/c/policy.json \
+--key $dir/work/c/keys/operator.key --passphrase-file \
 $dir/work/c/keys/passphrase --out $dir/work/c/run --steps 12 --resume" "how to go on"
 
 # ---- packages are missing and may not be installed ----

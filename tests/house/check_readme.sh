@@ -1,5 +1,6 @@
 #!/bin/sh
-# Aim: the loop that the README shows is the loop that the tests run, to the letter, and every file it names is there.
+# Aim: the loop that the README shows is the loop that the tests run, to the letter, and every file
+# it names is there.
 # Usage: check_readme.sh SOURCE_DIR
 set -eu
 cd "$1"

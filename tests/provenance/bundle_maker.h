@@ -10,8 +10,8 @@
 #define BUNDLE_EXAMPLES 20u
 
 typedef struct bundle_maker {
-    char root[256];        /* a fresh directory, removed by free */
-    char dir[300];         /* root/run */
+    char root[256]; /* a fresh directory, removed by free */
+    char dir[300];  /* root/run */
     char run_id[33];
     uint64_t seed;
     plumb_secret_key *operator_key;

@@ -27,7 +27,10 @@
 static const uint64_t seed = 20260711;
 static uint64_t counter;
 
-static double draw(void) { return plumb_random_uniform(seed, 1, counter++); }
+static double draw(void)
+{
+    return plumb_random_uniform(seed, 1, counter++);
+}
 
 typedef struct fixture {
     plumb__layer_row layers[USES];
@@ -60,9 +63,14 @@ static void make_step(fixture *f)
             f->norm_kind[at] = open ? PLUMB__NORM_EXACT : PLUMB__NORM_NONE;
         }
     }
-    f->step = (plumb__step){.n_units = UNITS, .n_uses = USES, .example = f->example,
-                            .norm = f->norm, .mask = f->mask, .clip = f->clip,
-                            .norm_kind = f->norm_kind, .nu = f->nu};
+    f->step = (plumb__step){.n_units = UNITS,
+                            .n_uses = USES,
+                            .example = f->example,
+                            .norm = f->norm,
+                            .mask = f->mask,
+                            .clip = f->clip,
+                            .norm_kind = f->norm_kind,
+                            .nu = f->nu};
 }
 
 static double amplitude_sum(const fixture *f, int32_t example, uint32_t use)
@@ -92,8 +100,8 @@ static void ledger_matches_reference(void **state)
         fixture f;
         make_step(&f);
         plumb__account *account;
-        assert_int_equal(
-            plumb__account_create(f.layers, USES, EXAMPLES, UNITS, &account, NULL), PLUMB_OK);
+        assert_int_equal(plumb__account_create(f.layers, USES, EXAMPLES, UNITS, &account, NULL),
+                         PLUMB_OK);
         float ledger[EXAMPLES * USES] = {0};
         const uint64_t before = plumb__alloc_count();
         plumb__ledger_charge(account, ledger, &f.step);
@@ -119,7 +127,8 @@ static void step_beyond_the_declared_size_is_not_charged(void **state)
                      PLUMB_OK);
     float ledger[EXAMPLES * USES] = {0};
     plumb__ledger_charge(account, ledger, &f.step);
-    for (size_t i = 0; i < EXAMPLES * USES; i++) assert_true(ledger[i] == 0.0f);
+    for (size_t i = 0; i < EXAMPLES * USES; i++)
+        assert_true(ledger[i] == 0.0f);
     plumb__account_free(account);
 }
 
@@ -147,7 +156,8 @@ static void median_is_the_lower_one(void **state)
     for (size_t n = 1; n < 40; n++)
         for (int round = 0; round < 50; round++) {
             double values[40], sorted[40];
-            for (size_t i = 0; i < n; i++) values[i] = floor(draw() * (round < 25 ? 5 : 1e6));
+            for (size_t i = 0; i < n; i++)
+                values[i] = floor(draw() * (round < 25 ? 5 : 1e6));
             memcpy(sorted, values, sizeof sorted);
             qsort(sorted, n, sizeof *sorted, by_value);
             assert_true(plumb__lower_median(values, n) == sorted[(n - 1) / 2]);
@@ -164,16 +174,18 @@ static void reference_scale_follows_exact_norms_only(void **state)
         f.norm[i] = plumb__norm16_round_up(2.0);
         f.norm_kind[i] = PLUMB__NORM_EXACT;
     }
-    for (uint32_t u = 0; u < UNITS; u++) f.norm_kind[u * USES] = PLUMB__NORM_BOUND;
-    for (uint32_t u = 0; u < UNITS; u++) f.norm_kind[u * USES + 2] = PLUMB__NORM_NONE;
+    for (uint32_t u = 0; u < UNITS; u++)
+        f.norm_kind[u * USES] = PLUMB__NORM_BOUND;
+    for (uint32_t u = 0; u < UNITS; u++)
+        f.norm_kind[u * USES + 2] = PLUMB__NORM_NONE;
     plumb__account *account;
     assert_int_equal(plumb__account_create(f.layers, USES, EXAMPLES, UNITS, &account, NULL),
                      PLUMB_OK);
     double ema2[4] = {-1.0, -1.0, -1.0, 8.0};
     plumb__reference_update(account, ema2, 0.75, &f.step);
-    assert_true(ema2[0] == -1.0);                         /* bounds do not count */
-    assert_true(ema2[1] == 8.0);                          /* 4 + 4 over both uses */
-    assert_true(ema2[2] == -1.0);                         /* not visited */
+    assert_true(ema2[0] == -1.0); /* bounds do not count */
+    assert_true(ema2[1] == 8.0);  /* 4 + 4 over both uses */
+    assert_true(ema2[2] == -1.0); /* not visited */
     assert_true(ema2[3] == 0.75 * 8.0 + (1.0 - 0.75) * 4.0);
     plumb__account_free(account);
 }

@@ -54,25 +54,57 @@ static void golden_bytes_by_the_specification(void **state)
     const float weight = 1.0f, loss = 2.0f, entropy = 0.5f, contribution = 0.25f;
     const uint8_t decision = 1, reason = 2, checked = 1, kind = 1, live = 1;
     const double nu = 1.0, budget = 2.0, spent = 0.5;
-    const plumb__step step = {
-        .attempt = 3, .step = 9, .loss = 1.0, .lr = 0.5, .normaliser = 2.0, .loss_scale = 1.0,
-        .fingerprint = 0x0102030405060708u, .micro_batches = 2, .n_scalars = 1, .scalars = {4.0},
-        .n_units = 1, .n_uses = 1, .example = &example, .segment = &segment,
-        .micro_batch = &micro_batch, .rows = &rows, .unit_weight = &weight, .unit_loss = &loss,
-        .unit_entropy = &entropy, .decision = &decision, .reason = &reason, .checked = &checked,
-        .norm = &norm, .mask = &mask, .clip = &clip, .norm_kind = &kind, .nu = &nu,
-        .budget = &budget, .spent = &spent, .contribution = &contribution, .live = &live};
+    const plumb__step step = {.attempt = 3,
+                              .step = 9,
+                              .loss = 1.0,
+                              .lr = 0.5,
+                              .normaliser = 2.0,
+                              .loss_scale = 1.0,
+                              .fingerprint = 0x0102030405060708u,
+                              .micro_batches = 2,
+                              .n_scalars = 1,
+                              .scalars = {4.0},
+                              .n_units = 1,
+                              .n_uses = 1,
+                              .example = &example,
+                              .segment = &segment,
+                              .micro_batch = &micro_batch,
+                              .rows = &rows,
+                              .unit_weight = &weight,
+                              .unit_loss = &loss,
+                              .unit_entropy = &entropy,
+                              .decision = &decision,
+                              .reason = &reason,
+                              .checked = &checked,
+                              .norm = &norm,
+                              .mask = &mask,
+                              .clip = &clip,
+                              .norm_kind = &kind,
+                              .nu = &nu,
+                              .budget = &budget,
+                              .spent = &spent,
+                              .contribution = &contribution,
+                              .live = &live};
     static const uint8_t golden[] = {
-        'P', 'L', 'S', '1', 3, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0,      /* magic, attempt, step */
-        0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0, 0, 0, 0, 0, 0, 0xe0, 0x3f,  /* loss, lr */
-        0, 0, 0, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f,     /* normaliser, loss_scale */
-        8, 7, 6, 5, 4, 3, 2, 1, 2, 0, 0, 0, 1, 0, 0, 0,              /* fingerprint, counts */
-        0, 0, 0, 0, 0, 0, 0x10, 0x40, 1, 0, 0, 0, 1, 0, 0, 0,        /* scalar, units, uses */
-        5, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1, 0, 7, 0,              /* example … rows */
-        0, 0, 0x80, 0x3f, 0, 0, 0, 0x40, 0, 0, 0, 0x3f, 1, 2, 1,     /* weight … checked */
-        0, 0x3f, 0, 0x3c, 0, 0x38, 1,                                /* the edge */
-        0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0, 0, 0, 0, 0, 0, 0, 0x40,     /* nu, budget */
-        0, 0, 0, 0, 0, 0, 0xe0, 0x3f, 0, 0, 0x80, 0x3e, 1};          /* spent, contribution, live */
+        'P',  'L',  'S',  '1',  3,    0,    0,    0,    9, 0, 0,    0,    0, 0,
+        0,    0, /* magic, attempt, step */
+        0,    0,    0,    0,    0,    0,    0xf0, 0x3f, 0, 0, 0,    0,    0, 0,
+        0xe0, 0x3f, /* loss, lr */
+        0,    0,    0,    0,    0,    0,    0,    0x40, 0, 0, 0,    0,    0, 0,
+        0xf0, 0x3f, /* normaliser, loss_scale */
+        8,    7,    6,    5,    4,    3,    2,    1,    2, 0, 0,    0,    1, 0,
+        0,    0, /* fingerprint, counts */
+        0,    0,    0,    0,    0,    0,    0x10, 0x40, 1, 0, 0,    0,    1, 0,
+        0,    0,                                                       /* scalar, units, uses */
+        5,    0,    0,    0,    0xff, 0xff, 0xff, 0xff, 1, 0, 7,    0, /* example … rows */
+        0,    0,    0x80, 0x3f, 0,    0,    0,    0x40, 0, 0, 0,    0x3f, 1, 2,
+        1,                                     /* weight … checked */
+        0,    0x3f, 0,    0x3c, 0,    0x38, 1, /* the edge */
+        0,    0,    0,    0,    0,    0,    0xf0, 0x3f, 0, 0, 0,    0,    0, 0,
+        0,    0x40,                                                           /* nu, budget */
+        0,    0,    0,    0,    0,    0,    0xe0, 0x3f, 0, 0, 0x80, 0x3e, 1}; /* spent,
+                                                                                 contribution, live
+                                                                               */
     plumb__bytes bytes = {0};
     plumb__step_encode(&step, &bytes);
     assert_int_equal(bytes.size, sizeof golden);

@@ -81,8 +81,8 @@ static void net_free(net *n)
 /* Units of every kind, drawn from the seed; ids that no manifest holds among them. */
 static void draw_batch(toy_batch *b, size_t n, uint64_t seed)
 {
-    static const char *const ids[] = {"e0", "e1", "e2", "e3", "e4", "e5", "e6",
-                                      "e7", "e8", "e9", "e10", "nobody"};
+    static const char *const ids[] = {"e0", "e1", "e2", "e3", "e4",  "e5",
+                                      "e6", "e7", "e8", "e9", "e10", "nobody"};
     const char *chosen[TOY_MAX_UNITS];
     for (size_t u = 0; u < n; u++) {
         uint32_t draw[4];
