@@ -8,22 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT(member, value, help)                                                                  \
-    {                                                                                              \
-#member, LM_TEXT, offsetof(lm_options, member), 0, 0, false, value, help                   \
-    }
-#define COUNT(member, least, most, setting, help)                                                  \
-    {                                                                                              \
-#member, LM_COUNT, offsetof(lm_options, member), least, most, setting, "N", help           \
-    }
-#define NUMBER(member, most, help)                                                                 \
-    {                                                                                              \
-#member, LM_NUMBER, offsetof(lm_options, member), 0, most, true, "X", help                 \
-    }
-#define FLAG(member, setting, help)                                                                \
-    {                                                                                              \
-#member, LM_FLAG, offsetof(lm_options, member), 0, 1, setting, NULL, help                  \
-    }
+#define TEXT(member, value, help) \
+    {#member, LM_TEXT, offsetof(lm_options, member), 0, 0, false, value, help}
+#define COUNT(member, least, most, setting, help) \
+    {#member, LM_COUNT, offsetof(lm_options, member), least, most, setting, "N", help}
+#define NUMBER(member, most, help) \
+    {#member, LM_NUMBER, offsetof(lm_options, member), 0, most, true, "X", help}
+#define FLAG(member, setting, help) \
+    {#member, LM_FLAG, offsetof(lm_options, member), 0, 1, setting, NULL, help}
 
 #define MOST_STEPS 1e12
 
@@ -77,10 +69,9 @@ static const char notes_text[] =
     "from there.\n"
     "\n"
     "Exit: 0 done, 2 wrong usage, 3 bad input, 4 I/O, 5 trust, 6 device, 7 interrupted.\n"
-    "Environment: LM_ISA=base|avx2 asks for less than the best inner loops, "
-    "OPENBLAS_CORETYPE=NAME\n"
-    "for other kernels than OpenBLAS would choose (Haswell on an AVX-512 processor is half\n"
-    "as fast: unset it if something has set it).\n"
+    "Environment: LM_ISA=base|avx2 asks for less than the best inner loops. OPENBLAS_CORETYPE\n"
+    "overrides OpenBLAS's choice of kernels; Haswell on a processor with AVX-512 halves its\n"
+    "speed, so unset it if something has set it.\n"
     "\n"
     "Example:\n"
     "  plumb-lm --manifest records.plumb.json --trust trust.json --policy policy.json \\\n"
@@ -102,9 +93,8 @@ void lm_options_help(FILE *out)
         const lm_option *o = &lm_option_table[i];
         char name[32], left[64];
         spell(o->name, name, sizeof name);
-        (void)snprintf(left, sizeof left, "%s--%s%s%s",
-                       o->offset == offsetof(lm_options, help) ? "-h, " : "", name,
-                       o->value ? " " : "", o->value ? o->value : "");
+        (void)snprintf(left, sizeof left, "%s--%s%s%s", o->offset == offsetof(lm_options, help)
+                       ? "-h, " : "", name, o->value ? " " : "", o->value ? o->value : "");
         fprintf(out, "  %-27s %s\n", left, o->help);
     }
     fputs(notes_text, out);
@@ -112,19 +102,9 @@ void lm_options_help(FILE *out)
 
 static void set_defaults(lm_options *o)
 {
-    *o = (lm_options){.steps = 300,
-                      .seed = 1,
-                      .layers = 4,
-                      .width = 128,
-                      .heads = 4,
-                      .context = 128,
-                      .batch = 16,
-                      .micro_batches = 1,
-                      .warmup = 20,
-                      .checkpoint_every = 100,
-                      .lr = 1e-3,
-                      .weight_decay = 0.1,
-                      .device = "cpu",
+    *o = (lm_options){.steps = 300, .seed = 1, .layers = 4, .width = 128, .heads = 4,
+                      .context = 128, .batch = 16, .micro_batches = 1, .warmup = 20,
+                      .checkpoint_every = 100, .lr = 1e-3, .weight_decay = 0.1, .device = "cpu",
                       .progress = "line"};
 }
 
@@ -167,9 +147,10 @@ static void long_options(struct option *out, char names[][32])
 {
     for (size_t i = 0; i < lm_option_count; i++) {
         spell(lm_option_table[i].name, names[i], 32);
-        out[i] = (struct option){
-            names[i], lm_option_table[i].kind == LM_FLAG ? no_argument : required_argument, NULL,
-            256 + (int)i};
+        out[i] = (struct option){names[i],
+                                 lm_option_table[i].kind == LM_FLAG ? no_argument
+                                                                    : required_argument,
+                                 NULL, 256 + (int)i};
     }
     out[lm_option_count] = (struct option){0};
 }
