@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* clang-format off */
 #define TEXT(member, value, help) \
     {#member, LM_TEXT, offsetof(lm_options, member), 0, 0, false, value, help}
 #define COUNT(member, least, most, setting, help) \
@@ -16,6 +17,7 @@
     {#member, LM_NUMBER, offsetof(lm_options, member), 0, most, true, "X", help}
 #define FLAG(member, setting, help) \
     {#member, LM_FLAG, offsetof(lm_options, member), 0, 1, setting, NULL, help}
+/* clang-format on */
 
 #define MOST_STEPS 1e12
 
@@ -93,8 +95,9 @@ void lm_options_help(FILE *out)
         const lm_option *o = &lm_option_table[i];
         char name[32], left[64];
         spell(o->name, name, sizeof name);
-        (void)snprintf(left, sizeof left, "%s--%s%s%s", o->offset == offsetof(lm_options, help)
-                       ? "-h, " : "", name, o->value ? " " : "", o->value ? o->value : "");
+        (void)snprintf(left, sizeof left, "%s--%s%s%s",
+                       o->offset == offsetof(lm_options, help) ? "-h, " : "", name,
+                       o->value ? " " : "", o->value ? o->value : "");
         fprintf(out, "  %-27s %s\n", left, o->help);
     }
     fputs(notes_text, out);
@@ -102,9 +105,19 @@ void lm_options_help(FILE *out)
 
 static void set_defaults(lm_options *o)
 {
-    *o = (lm_options){.steps = 300, .seed = 1, .layers = 4, .width = 128, .heads = 4,
-                      .context = 128, .batch = 16, .micro_batches = 1, .warmup = 20,
-                      .checkpoint_every = 100, .lr = 1e-3, .weight_decay = 0.1, .device = "cpu",
+    *o = (lm_options){.steps = 300,
+                      .seed = 1,
+                      .layers = 4,
+                      .width = 128,
+                      .heads = 4,
+                      .context = 128,
+                      .batch = 16,
+                      .micro_batches = 1,
+                      .warmup = 20,
+                      .checkpoint_every = 100,
+                      .lr = 1e-3,
+                      .weight_decay = 0.1,
+                      .device = "cpu",
                       .progress = "line"};
 }
 
@@ -147,10 +160,9 @@ static void long_options(struct option *out, char names[][32])
 {
     for (size_t i = 0; i < lm_option_count; i++) {
         spell(lm_option_table[i].name, names[i], 32);
-        out[i] = (struct option){names[i],
-                                 lm_option_table[i].kind == LM_FLAG ? no_argument
-                                                                    : required_argument,
-                                 NULL, 256 + (int)i};
+        out[i] = (struct option){
+            names[i], lm_option_table[i].kind == LM_FLAG ? no_argument : required_argument, NULL,
+            256 + (int)i};
     }
     out[lm_option_count] = (struct option){0};
 }
