@@ -10,7 +10,6 @@
 #include "provenance/journal_write.h"
 
 #define PLUMB__MAX_RUN_FILE_BYTES ((size_t)64 << 20) /* run.json */
-#define PLUMB__MAX_SEALS_FILE_BYTES ((size_t)1 << 30)
 
 typedef struct plumb__writer {
     char dir[PLUMB__PATH_BYTES];
@@ -22,7 +21,7 @@ typedef struct plumb__writer {
     const plumb_manifest *manifest; /* borrowed; NULL: the run cannot be closed */
     plumb__journal journal;
     plumb__merkle tree;    /* its count is the next leaf number (J6) */
-    plumb__inventory last; /* what the last line of seals.jsonl says; n_files 0: none yet */
+    plumb__inventory last; /* what seals.jsonl says; n_files 0: nothing yet */
     bool has_last;
     uint64_t next_segment;
     uint64_t unsealed; /* leaves in the journal above the last inventory */

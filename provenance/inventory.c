@@ -115,41 +115,60 @@ plumb_status plumb__inventory_collect(const char *dir, const plumb__inventory *p
     }
 }
 
+static bool same_file(const plumb__inventory_file *a, const plumb__inventory_file *b)
+{
+    return a->bytes == b->bytes && plumb__hash_equal(&a->blake2b, &b->blake2b);
+}
+
 bool plumb__inventory_same_files(const plumb__inventory *a, const plumb__inventory *b)
 {
     if (a->n_files != b->n_files) return false;
-    for (size_t i = 0; i < a->n_files; i++) {
-        const plumb__inventory_file *x = &a->files[i], *y = &b->files[i];
-        if (strcmp(x->name, y->name) != 0 || x->bytes != y->bytes ||
-            !plumb__hash_equal(&x->blake2b, &y->blake2b))
+    for (size_t i = 0; i < a->n_files; i++)
+        if (strcmp(a->files[i].name, b->files[i].name) != 0 ||
+            !same_file(&a->files[i], &b->files[i]))
             return false;
-    }
     return true;
 }
 
 /* ---- as JSON ------------------------------------------------------------------------------ */
 
-static json_t *files_json(const plumb__inventory *inventory)
+static int add_entry(json_t *files, const plumb__inventory_file *f)
 {
-    json_t *files = json_array();
-    for (size_t i = 0; i < inventory->n_files; i++) {
-        const plumb__inventory_file *f = &inventory->files[i];
-        char hex[PLUMB__HASH_HEX_BYTES];
-        plumb__hash_hex(&f->blake2b, hex);
-        (void)json_array_append_new(files, json_pack("{s:s,s:s,s:I}", "name", f->name, "blake2b",
-                                                     hex, "bytes", (json_int_t)f->bytes));
-    }
-    return files;
+    char hex[PLUMB__HASH_HEX_BYTES];
+    plumb__hash_hex(&f->blake2b, hex);
+    return json_array_append_new(files, json_pack("{s:s,s:s,s:I}", "name", f->name, "blake2b", hex,
+                                                  "bytes", (json_int_t)f->bytes));
 }
 
-plumb_status plumb__inventory_dump(const plumb__inventory *inventory, plumb__bytes *out,
-                                   plumb_error *err)
+/* Both lists rise by name: one pass finds what only one of them has, and what differs. */
+static bool add_differences(const plumb__inventory *before, const plumb__inventory *now,
+                            json_t *files, json_t *gone)
 {
-    json_t *files = files_json(inventory);
-    const bool whole = json_array_size(files) == inventory->n_files;
-    json_t *line = json_pack("{s:s,s:I,s:I,s:s,s:o}", "kind", "inventory", "leaf",
-                             (json_int_t)inventory->leaf, "seal", (json_int_t)inventory->seal,
-                             "state", plumb__seal_state_name(inventory->state), "files", files);
+    size_t i = 0, k = 0;
+    int failed = 0;
+    while (i < before->n_files || k < now->n_files) {
+        const plumb__inventory_file *was = i < before->n_files ? &before->files[i] : NULL;
+        const plumb__inventory_file *is = k < now->n_files ? &now->files[k] : NULL;
+        const int order = !was ? 1 : !is ? -1 : strcmp(was->name, is->name);
+        if (order < 0)
+            failed |= json_array_append_new(gone, json_string(was->name));
+        else if (order > 0 || !same_file(was, is))
+            failed |= add_entry(files, is);
+        i += order <= 0;
+        k += order >= 0;
+    }
+    return failed == 0;
+}
+
+plumb_status plumb__inventory_dump(const plumb__inventory *before, const plumb__inventory *now,
+                                   plumb__bytes *out, plumb_error *err)
+{
+    static const plumb__inventory nothing = {0};
+    json_t *files = json_array(), *gone = json_array();
+    const bool whole = add_differences(before ? before : &nothing, now, files, gone);
+    json_t *line = json_pack("{s:s,s:I,s:I,s:s,s:o,s:o}", "kind", "inventory", "leaf",
+                             (json_int_t)now->leaf, "seal", (json_int_t)now->seal, "state",
+                             plumb__seal_state_name(now->state), "files", files, "gone", gone);
     plumb_status status =
         line && whole
             ? plumb__json_dump(line, out, err)
@@ -157,86 +176,5 @@ plumb_status plumb__inventory_dump(const plumb__inventory *inventory, plumb__byt
                           "an inventory could not be written: a file name is not UTF-8, or "
                           "there is no memory");
     json_decref(line);
-    return status;
-}
-
-static plumb_status parse_file(const char *what, const json_t *entry, plumb__inventory *out,
-                               plumb_error *err)
-{
-    static const char *const fields[] = {"name", "bytes", "blake2b", NULL};
-    const char *name = NULL, *hex = NULL;
-    int64_t bytes = -1;
-    plumb__inventory_file *f;
-    if (!json_is_object(entry))
-        return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: a file must be an object", what);
-    PLUMB_TRY(plumb__json_only(what, entry, fields, err));
-    PLUMB_TRY(plumb__json_string(what, entry, "name", true, &name, err));
-    PLUMB_TRY(plumb__json_integer(what, entry, "bytes", true, &bytes, err));
-    PLUMB_TRY(plumb__json_string(what, entry, "blake2b", true, &hex, err));
-    if (out->n_files > 0 && strcmp(out->files[out->n_files - 1].name, name) >= 0)
-        return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: \"%.200s\" is not in order", what, name);
-    PLUMB_TRY(add_file(out, name, &f, err));
-    if (bytes < 0 || !plumb__hash_parse(hex, &f->blake2b) || !plumb__inventory_covers(name))
-        return plumb__fail(err, PLUMB_ERR_FORMAT,
-                           "%s: \"%.200s\" has no valid size and digest or does not belong there",
-                           what, name);
-    f->bytes = (uint64_t)bytes;
-    return PLUMB_OK;
-}
-
-static plumb_status parse_state(const char *what, const json_t *line, plumb__inventory *out,
-                                plumb_error *err)
-{
-    const char *state = NULL;
-    PLUMB_TRY(plumb__json_string(what, line, "state", true, &state, err));
-    for (unsigned i = 0; i < 3; i++)
-        if (strcmp(state, state_names[i]) == 0) {
-            out->state = (plumb__seal_state)i;
-            return PLUMB_OK;
-        }
-    return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: unknown state \"%.50s\"", what, state);
-}
-
-static plumb_status parse_line(const char *what, const json_t *line, plumb__inventory *out,
-                               plumb_error *err)
-{
-    static const char *const fields[] = {"kind", "leaf", "seal", "state", "files", NULL};
-    const char *kind = NULL;
-    const json_t *files = NULL;
-    int64_t leaf = 0, seal = -1;
-    if (!json_is_object(line))
-        return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: must be a JSON object", what);
-    PLUMB_TRY(plumb__json_only(what, line, fields, err));
-    PLUMB_TRY(plumb__json_string(what, line, "kind", true, &kind, err));
-    PLUMB_TRY(plumb__json_integer(what, line, "leaf", true, &leaf, err));
-    PLUMB_TRY(plumb__json_integer(what, line, "seal", true, &seal, err));
-    if (strcmp(kind, "inventory") != 0 || leaf < 1 || seal < 0)
-        return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: is not an inventory", what);
-    out->leaf = (uint64_t)leaf;
-    out->seal = (uint64_t)seal;
-    PLUMB_TRY(parse_state(what, line, out, err));
-    PLUMB_TRY(plumb__json_array(what, line, "files", true, &files, err));
-    if (json_array_size(files) > PLUMB__MAX_INVENTORY_FILES)
-        return plumb__fail(err, PLUMB_ERR_LIMIT, "%s: lists more than %u files", what,
-                           PLUMB__MAX_INVENTORY_FILES);
-    for (size_t i = 0; i < json_array_size(files); i++)
-        PLUMB_TRY(parse_file(what, json_array_get(files, i), out, err));
-    return PLUMB_OK;
-}
-
-plumb_status plumb__inventory_parse(const char *what, const void *line, size_t n,
-                                    plumb__inventory *out, plumb_error *err)
-{
-    json_t *json = NULL;
-    plumb__bytes again = {0};
-    *out = (plumb__inventory){0};
-    plumb_status status = plumb__json_parse(what, line, n, &json, err);
-    if (status == PLUMB_OK) status = parse_line(what, json, out, err);
-    if (status == PLUMB_OK) status = plumb__json_dump(json, &again, err);
-    if (status == PLUMB_OK && (again.size != n || memcmp(again.data, line, n) != 0))
-        status = plumb__fail(err, PLUMB_ERR_FORMAT, "%s: is not in canonical form", what);
-    json_decref(json);
-    plumb__bytes_free(&again);
-    if (status != PLUMB_OK) plumb__inventory_free(out);
     return status;
 }

@@ -1,5 +1,6 @@
-/* Inventories: what every seal says about the bundle's files, one line of seals.jsonl each
- * (docs/formats/bundle.md section 6). Used by the writer, by recovery and by verification. */
+/* Inventories: the bundle's files as a seal finds them. A line of seals.jsonl says how one differs
+ * from that before it (docs/formats/bundle.md section 6); inventory_fold.h puts the lines together
+ * again. Used by the writer, by recovery and by verification. */
 #ifndef PLUMB_PROVENANCE_INVENTORY_H
 #define PLUMB_PROVENANCE_INVENTORY_H
 
@@ -39,16 +40,15 @@ bool plumb__inventory_covers(const char *relative);
  * `previous` (may be NULL) when size, time and inode are unchanged. */
 plumb_status plumb__inventory_collect(const char *dir, const plumb__inventory *previous,
                                       plumb__inventory *out, plumb_error *err) PLUMB_MUST_CHECK;
-bool plumb__inventory_same_files(const plumb__inventory *a, const plumb__inventory *b);
 /* The file of this name, or NULL. */
 const plumb__inventory_file *plumb__inventory_find(const plumb__inventory *inventory,
                                                    const char *name);
-/* Appends the line without its LF. */
-plumb_status plumb__inventory_dump(const plumb__inventory *inventory, plumb__bytes *out,
-                                   plumb_error *err) PLUMB_MUST_CHECK;
-/* Strict: exactly the bytes that plumb__inventory_dump would write. */
-plumb_status plumb__inventory_parse(const char *what, const void *line, size_t n,
-                                    plumb__inventory *out, plumb_error *err) PLUMB_MUST_CHECK;
+/* Whether both name the same files with the same bytes. */
+bool plumb__inventory_same_files(const plumb__inventory *a, const plumb__inventory *b);
+/* Appends the line, without its LF, that leads from `before` (NULL: nothing) to `now`: what was
+ * added or changed, and what is gone. inventory_fold.h reads it. */
+plumb_status plumb__inventory_dump(const plumb__inventory *before, const plumb__inventory *now,
+                                   plumb__bytes *out, plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__inventory_free(plumb__inventory *inventory);
 
 #endif

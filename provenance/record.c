@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "provenance/seal_lines.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,19 +24,11 @@ typedef struct rewind_leaf {
     uint32_t attempt;
 } rewind_leaf;
 
-typedef struct seal_line {
-    size_t at, n;
-    uint64_t leaf;
-} seal_line;
-
 struct plumb__record {
     char dir[PLUMB__PATH_BYTES];
     const plumb__run_json *run;
-    plumb__bytes head, seals;
-    size_t torn_seal_bytes; /* behind the last whole line */
-    seal_line *lines;
-    size_t n_lines, line_capacity;
-    plumb__inventory last;
+    plumb__bytes head;
+    plumb__seal_lines seals;
     plumb__h5_reader *graph;
     const plumb__inventory_file **segments;
     size_t n_segments;
@@ -54,42 +47,10 @@ static plumb_status read_part(const char *dir, const char *name, size_t cap_byte
     return plumb__file_read_nofollow(path, cap_bytes, out, err);
 }
 
-/* Line k is seal k, and leaves rise. A line counts when it ends in LF. */
-static plumb_status note_line(plumb__record *record, size_t at, size_t n, plumb_error *err)
-{
-    char what[64];
-    snprintf(what, sizeof what, "seals.jsonl line %zu", record->n_lines + 1);
-    if (n > PLUMB__MAX_SEAL_LINE_BYTES)
-        return plumb__fail(err, PLUMB_ERR_LIMIT, "%s: is longer than %zu bytes", what,
-                           PLUMB__MAX_SEAL_LINE_BYTES);
-    plumb__inventory inventory;
-    PLUMB_TRY(plumb__inventory_parse(what, record->seals.data + at, n, &inventory, err));
-    plumb__inventory_free(&record->last);
-    record->last = inventory;
-    const uint64_t before = record->n_lines == 0 ? 0 : record->lines[record->n_lines - 1].leaf;
-    if (inventory.seal != record->n_lines || inventory.leaf <= before)
-        return plumb__fail(err, PLUMB_ERR_CORRUPT, "%s: seal %llu at leaf %llu is out of order",
-                           what, (unsigned long long)inventory.seal,
-                           (unsigned long long)inventory.leaf);
-    PLUMB_TRY(plumb__grow(&record->lines, &record->line_capacity, record->n_lines + 1,
-                          sizeof *record->lines, "inventories", err));
-    record->lines[record->n_lines++] = (seal_line){at, n, inventory.leaf};
-    return PLUMB_OK;
-}
-
 static plumb_status read_seals(plumb__record *record, plumb_error *err)
 {
-    size_t at = 0;
-    PLUMB_TRY(read_part(record->dir, "seals.jsonl", PLUMB__MAX_SEALS_BYTES, &record->seals, err));
-    while (at < record->seals.size) {
-        const uint8_t *line = record->seals.data + at;
-        const uint8_t *end = memchr(line, '\n', record->seals.size - at);
-        if (end == NULL) break;
-        PLUMB_TRY(note_line(record, at, (size_t)(end - line), err));
-        at += (size_t)(end - line) + 1;
-    }
-    record->torn_seal_bytes = record->seals.size - at;
-    if (record->n_lines > 0) return PLUMB_OK;
+    PLUMB_TRY(plumb__seal_lines_read(record->dir, &record->seals, err));
+    if (record->seals.n > 0) return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_TRUNCATED, "seals.jsonl: has no inventory");
 }
 
@@ -116,11 +77,11 @@ static int by_number(const void *left, const void *right)
 
 static plumb_status list_segments(plumb__record *record, plumb_error *err)
 {
-    PLUMB_TRY(plumb__alloc(&record->segments, record->last.n_files, sizeof *record->segments,
+    PLUMB_TRY(plumb__alloc(&record->segments, record->seals.last.n_files, sizeof *record->segments,
                            "segments", err));
-    for (size_t i = 0; i < record->last.n_files; i++)
-        if (is_segment(record->last.files[i].name))
-            record->segments[record->n_segments++] = &record->last.files[i];
+    for (size_t i = 0; i < record->seals.last.n_files; i++)
+        if (is_segment(record->seals.last.files[i].name))
+            record->segments[record->n_segments++] = &record->seals.last.files[i];
     if (record->n_segments > 1)
         qsort(record->segments, record->n_segments, sizeof *record->segments, by_number);
     return PLUMB_OK;
@@ -243,12 +204,13 @@ static plumb_status open_file(const plumb__record *record, const plumb__inventor
 
 static plumb_status open_graph(plumb__record *record, plumb_error *err)
 {
-    const plumb__inventory_file *listed = plumb__inventory_find(&record->last, "provenance.h5");
+    const plumb__inventory_file *listed =
+        plumb__inventory_find(&record->seals.last, "provenance.h5");
     if (listed == NULL)
         return plumb__fail(
             err, PLUMB_ERR_CORRUPT,
             "seals.jsonl line %zu: the run is merged, but provenance.h5 is not listed",
-            record->n_lines);
+            record->seals.n);
     PLUMB_TRY(open_file(record, listed, true, &record->graph, err));
     return note_file_rewinds(record, record->graph, err);
 }
@@ -260,7 +222,7 @@ static plumb_status open_sources(plumb__record *record, plumb_error *err)
     const plumb_status scanned =
         plumb__journal_scan(record->dir, note_frame_rewind, record, &record->journal, err);
     PLUMB_TRY(read_seals(record, scanned == PLUMB_OK ? err : NULL));
-    if (record->last.state != PLUMB__SEAL_OPEN) return open_graph(record, err);
+    if (record->seals.last.state != PLUMB__SEAL_OPEN) return open_graph(record, err);
     PLUMB_TRY(scanned); /* merged and closed runs need no journal: it may be half gone */
     PLUMB_TRY(list_segments(record, err));
     for (size_t i = 0; i < record->n_segments; i++) {
@@ -296,11 +258,9 @@ void plumb__record_free(plumb__record *record)
 {
     if (record == NULL) return;
     plumb__h5_reader_free(record->graph);
-    plumb__inventory_free(&record->last);
+    plumb__seal_lines_free(&record->seals);
     plumb__free(record->segments);
     plumb__free(record->rewinds);
-    plumb__free(record->lines);
-    plumb__bytes_free(&record->seals);
     plumb__bytes_free(&record->head);
     plumb__free(record);
 }
@@ -312,7 +272,7 @@ plumb__h5_reader *plumb__record_graph(plumb__record *record)
 
 const plumb__inventory *plumb__record_inventory(const plumb__record *record)
 {
-    return &record->last;
+    return &record->seals.last;
 }
 
 const plumb__bytes *plumb__record_head(const plumb__record *record)
@@ -322,7 +282,7 @@ const plumb__bytes *plumb__record_head(const plumb__record *record)
 
 size_t plumb__record_torn_seal(const plumb__record *record)
 {
-    return record->torn_seal_bytes;
+    return record->seals.data.size - record->seals.whole_bytes;
 }
 
 const plumb__journal_summary *plumb__record_journal(const plumb__record *record)
@@ -369,12 +329,10 @@ static plumb_status give(walk *w, plumb__record_leaf *item, plumb_error *err)
 static plumb_status advance_to(walk *w, uint64_t leaf, plumb_error *err)
 {
     const plumb__record *r = w->record;
-    while (w->next_line < r->n_lines && r->lines[w->next_line].leaf <= w->next_leaf) {
-        const seal_line *line = &r->lines[w->next_line++];
-        plumb__record_leaf item = {.kind = PLUMB__LEAF_INVENTORY,
-                                   .leaf = line->leaf,
-                                   .payload = r->seals.data + line->at,
-                                   .n = line->n};
+    while (w->next_line < r->seals.n && r->seals.lines[w->next_line].leaf <= w->next_leaf) {
+        const plumb__seal_line *line = &r->seals.lines[w->next_line++];
+        plumb__record_leaf item = {
+            .kind = PLUMB__LEAF_INVENTORY, .leaf = line->leaf, .payload = line->text, .n = line->n};
         PLUMB_TRY(give(w, &item, err));
     }
     if (leaf <= w->next_leaf || leaf == UINT64_MAX) return PLUMB_OK;
@@ -478,26 +436,20 @@ static progress refresh(plumb__record *record)
     uint64_t size_bytes = 0;
     memcpy(now.dir, record->dir, sizeof now.dir);
     if (plumb__path_join(path, now.dir, "seals.jsonl", NULL) != PLUMB_OK ||
-        plumb__file_size(path, &size_bytes, NULL) != PLUMB_OK || size_bytes == record->seals.size)
+        plumb__file_size(path, &size_bytes, NULL) != PLUMB_OK ||
+        size_bytes == record->seals.data.size)
         return UNCHANGED;
-    const bool more = read_seals(&now, NULL) == PLUMB_OK && now.n_lines > record->n_lines;
-    const bool closing = more && now.last.state != PLUMB__SEAL_OPEN;
+    const bool more = read_seals(&now, NULL) == PLUMB_OK && now.seals.n > record->seals.n;
+    const bool closing = more && now.seals.last.state != PLUMB__SEAL_OPEN;
     const bool grown = more && !closing && list_segments(&now, NULL) == PLUMB_OK;
     if (grown) {
-        plumb__record old = *record;
+        const plumb__record old = *record;
         record->seals = now.seals;
-        record->lines = now.lines;
-        record->n_lines = now.n_lines;
-        record->line_capacity = now.line_capacity;
-        record->last = now.last;
         record->segments = now.segments;
         record->n_segments = now.n_segments;
-        now = (plumb__record){
-            .seals = old.seals, .lines = old.lines, .last = old.last, .segments = old.segments};
+        now = (plumb__record){.seals = old.seals, .segments = old.segments};
     }
-    plumb__bytes_free(&now.seals);
-    plumb__free(now.lines);
-    plumb__inventory_free(&now.last);
+    plumb__seal_lines_free(&now.seals);
     plumb__free(now.segments);
     return grown ? GROWN : closing ? CLOSING : UNCHANGED;
 }
@@ -532,11 +484,12 @@ plumb_status plumb__record_walk(plumb__record *record, plumb__record_want_fn *wa
     else
         PLUMB_TRY_CLEAN(walk_open(&w, err));
     PLUMB_TRY_CLEAN(advance_to(&w, UINT64_MAX, err));
-    if (w.next_line < record->n_lines)
-        status = plumb__fail(err, PLUMB_ERR_CORRUPT,
-                             "seals.jsonl line %zu is leaf %llu, but the record ends at leaf %llu",
-                             w.next_line + 1, (unsigned long long)record->lines[w.next_line].leaf,
-                             (unsigned long long)w.next_leaf);
+    if (w.next_line < record->seals.n)
+        status =
+            plumb__fail(err, PLUMB_ERR_CORRUPT,
+                        "seals.jsonl line %zu is leaf %llu, but the record ends at leaf %llu",
+                        w.next_line + 1, (unsigned long long)record->seals.lines[w.next_line].leaf,
+                        (unsigned long long)w.next_leaf);
 cleanup:
     plumb__step_arrays_free(w.arrays);
     return status;

@@ -13,8 +13,6 @@
 #include "provenance/journal.h"
 #include "provenance/run_json.h"
 
-#define PLUMB__MAX_SEALS_BYTES ((size_t)1 << 30)
-
 typedef struct plumb__record plumb__record;
 
 /* A leaf behind leaf 0 (run.json, which is a file of its own). */

@@ -68,7 +68,7 @@ plumb_status plumb__writer_inventory(plumb__writer *w, plumb__seal_state state, 
     if (nothing_new(w, &now)) goto cleanup;
     now.leaf = w->tree.count;
     now.seal = w->has_last ? w->last.seal + 1 : 0;
-    PLUMB_TRY_CLEAN(plumb__inventory_dump(&now, &line, err));
+    PLUMB_TRY_CLEAN(plumb__inventory_dump(w->has_last ? &w->last : NULL, &now, &line, err));
     const plumb__hash digest = plumb__blake2b(line.data, line.size);
     PLUMB_TRY_CLEAN(append_line(w, &line, err));
     plumb__writer_add_leaf(w, &digest);

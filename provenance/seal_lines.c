@@ -2,71 +2,53 @@
 #include "provenance/seal_lines.h"
 
 #include "base/alloc.h"
-#include "provenance/bundle_writer.h"
+#include "provenance/inventory_fold.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static plumb_status check_sequence(const char *what, const plumb__seal_lines *l,
-                                   const plumb__inventory *inventory, plumb_error *err)
-{
-    const plumb__seal_line *before = l->n > 0 ? &l->lines[l->n - 1] : NULL;
-    const bool leaf_ok = before ? inventory->leaf > before->leaf : inventory->leaf == 1;
-    const bool state_ok = !before || before->state == PLUMB__SEAL_OPEN
-                              ? inventory->state != PLUMB__SEAL_CLOSED
-                              : before->state == PLUMB__SEAL_MERGED;
-    if (inventory->seal == l->n && leaf_ok && state_ok) return PLUMB_OK;
-    return plumb__fail(err, PLUMB_ERR_CORRUPT,
-                       "%s: seal %" PRIu64 " (%s, leaf %" PRIu64
-                       ") does not follow the line before; restore the file from a copy",
-                       what, inventory->seal, plumb__seal_state_name(inventory->state),
-                       inventory->leaf);
-}
-
-static plumb_status add_line(plumb__seal_lines *l, const char *text, size_t n, plumb_error *err)
+static plumb_status add_line(plumb__seal_lines *l, plumb__inventory_fold *fold, const char *text,
+                             size_t n, plumb_error *err)
 {
     char what[64];
-    plumb__inventory inventory;
     (void)snprintf(what, sizeof what, "seals.jsonl line %zu", l->n + 1);
     if (n > PLUMB__MAX_SEAL_LINE_BYTES)
         return plumb__fail(err, PLUMB_ERR_LIMIT, "%s: longer than %zu bytes", what,
                            PLUMB__MAX_SEAL_LINE_BYTES);
-    PLUMB_TRY(plumb__inventory_parse(what, text, n, &inventory, err));
-    plumb_status status = check_sequence(what, l, &inventory, err);
-    if (status == PLUMB_OK)
-        status = plumb__grow(&l->lines, &l->capacity, l->n + 1, sizeof *l->lines, "seals", err);
-    if (status != PLUMB_OK) {
-        plumb__inventory_free(&inventory);
-        return status;
+    PLUMB_TRY(plumb__grow(&l->lines, &l->capacity, l->n + 1, sizeof *l->lines, "seals", err));
+    PLUMB_TRY(plumb__inventory_fold_line(what, text, n, fold, err));
+    l->lines[l->n++] = (plumb__seal_line){text, n, fold->leaf};
+    return PLUMB_OK;
+}
+
+static plumb_status read_lines(plumb__seal_lines *l, plumb__inventory_fold *fold, plumb_error *err)
+{
+    while (l->whole_bytes < l->data.size) {
+        const char *at = (const char *)l->data.data + l->whole_bytes;
+        const char *lf = memchr(at, '\n', l->data.size - l->whole_bytes);
+        if (!lf) return PLUMB_OK;
+        const plumb_status status = add_line(l, fold, at, (size_t)(lf - at), err);
+        /* A torn write may have left its last block and not the others. */
+        if (status == PLUMB_ERR_FORMAT && lf + 1 == (const char *)l->data.data + l->data.size)
+            return PLUMB_OK;
+        PLUMB_TRY(status);
+        l->whole_bytes += (size_t)(lf - at) + 1;
     }
-    l->lines[l->n++] = (plumb__seal_line){text, n, inventory.leaf, inventory.state};
-    plumb__inventory_free(&l->last);
-    l->last = inventory;
     return PLUMB_OK;
 }
 
 plumb_status plumb__seal_lines_read(const char *run_dir, plumb__seal_lines *out, plumb_error *err)
 {
     char path[PLUMB__PATH_BYTES];
+    plumb__inventory_fold fold = {0};
     *out = (plumb__seal_lines){0};
     PLUMB_TRY(plumb__path_join(path, run_dir, "seals.jsonl", err));
     if (!plumb__path_exists(path)) return PLUMB_OK;
-    plumb_status status =
-        plumb__file_read_nofollow(path, PLUMB__MAX_SEALS_FILE_BYTES, &out->data, err);
-    while (status == PLUMB_OK && out->whole_bytes < out->data.size) {
-        const char *at = (const char *)out->data.data + out->whole_bytes;
-        const char *lf = memchr(at, '\n', out->data.size - out->whole_bytes);
-        if (!lf) break;
-        status = add_line(out, at, (size_t)(lf - at), err);
-        /* A torn write may have left its last block and not the others. */
-        if (status == PLUMB_ERR_FORMAT && lf + 1 == (const char *)out->data.data + out->data.size) {
-            status = PLUMB_OK;
-            break;
-        }
-        out->whole_bytes += (size_t)(lf - at) + 1;
-    }
+    plumb_status status = plumb__file_read_nofollow(path, PLUMB__MAX_SEALS_BYTES, &out->data, err);
+    if (status == PLUMB_OK) status = read_lines(out, &fold, err);
+    if (status == PLUMB_OK) status = plumb__inventory_fold_result(&fold, &out->last, err);
+    plumb__inventory_fold_free(&fold);
     if (status != PLUMB_OK) plumb__seal_lines_free(out);
     return status;
 }

@@ -1,14 +1,15 @@
-/* The lines of seals.jsonl, for those who write the bundle (recovery, merge). */
+/* The lines of seals.jsonl: their exact bytes, which are leaves, and the inventory in force. */
 #ifndef PLUMB_PROVENANCE_SEAL_LINES_H
 #define PLUMB_PROVENANCE_SEAL_LINES_H
 
 #include "provenance/inventory.h"
 
+#define PLUMB__MAX_SEALS_BYTES ((size_t)1 << 30)
+
 typedef struct plumb__seal_line {
     const char *text; /* borrowed; without its LF */
     size_t n;
     uint64_t leaf;
-    plumb__seal_state state;
 } plumb__seal_line;
 
 typedef struct plumb__seal_lines {
@@ -16,12 +17,13 @@ typedef struct plumb__seal_lines {
     plumb__seal_line *lines;
     size_t n, capacity;
     size_t whole_bytes;    /* of all whole lines; less than data.size: a torn one follows */
-    plumb__inventory last; /* of the last whole line */
+    plumb__inventory last; /* in force after the last whole line */
 } plumb__seal_lines;
 
-/* Reads and checks: each line canonical, seals 0, 1, 2 …, leaves rising, states open … merged
- * closed. A missing file has no lines. A last line without LF, or that is no inventory, may be a
- * torn write: it is left to the caller, who knows whether the head covers it. */
+/* Reads and checks: each line canonical and a change of the inventory before it, seals 0, 1, 2 …,
+ * leaves rising, states open … merged closed. A missing file has no lines. A last line without LF,
+ * or that is no inventory, may be a torn write: it is left to the caller, who knows whether the
+ * head covers it. */
 plumb_status plumb__seal_lines_read(const char *run_dir, plumb__seal_lines *out,
                                     plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__seal_lines_free(plumb__seal_lines *lines);

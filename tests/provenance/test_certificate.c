@@ -11,7 +11,6 @@
 
 #include "base/alloc.h"
 #include "provenance/certificate.h"
-#include "provenance/inventory.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -176,62 +175,12 @@ static void the_signer_of_a_head_is_judged_by_what_came_after(void **state)
     free_keys(&k);
 }
 
-/* ---- inventories --------------------------------------------------------------------------- */
-
-#define DIGEST "00000000000000000000000000000000000000000000000000000000000000ff"
-#define FILE_A "{\"blake2b\":\"" DIGEST "\",\"bytes\":3,\"name\":\"a\"}"
-#define FILE_B "{\"blake2b\":\"" DIGEST "\",\"bytes\":3,\"name\":\"b/c\"}"
-#define LINE(files)                                                                                \
-    "{\"files\":[" files "],\"kind\":\"inventory\",\"leaf\":4,\"seal\":1,\"state\":\"open\"}"
-
-static plumb_status parse_line(const char *text)
-{
-    plumb__inventory inventory;
-    const plumb_status status =
-        plumb__inventory_parse("line", text, strlen(text), &inventory, &err);
-    if (status == PLUMB_OK) plumb__inventory_free(&inventory);
-    return status;
-}
-
-static void inventories_have_one_form(void **state)
-{
-    (void)state;
-    plumb__inventory inventory;
-    plumb__bytes again = {0};
-    const char *good = LINE(FILE_A "," FILE_B);
-    OK(plumb__inventory_parse("line", good, strlen(good), &inventory, &err));
-    assert_int_equal(inventory.n_files, 2);
-    assert_non_null(plumb__inventory_find(&inventory, "b/c"));
-    assert_null(plumb__inventory_find(&inventory, "b"));
-    OK(plumb__inventory_dump(&inventory, &again, &err));
-    assert_int_equal(again.size, strlen(good));
-    assert_memory_equal(again.data, good, again.size);
-    plumb__inventory_free(&inventory);
-    plumb__bytes_free(&again);
-
-    assert_int_equal(parse_line(LINE(FILE_B "," FILE_A)), PLUMB_ERR_FORMAT);
-    assert_string_equal(err.message, "line: \"a\" is not in order");
-    assert_int_equal(parse_line(LINE(FILE_A "," FILE_A)), PLUMB_ERR_FORMAT);
-    assert_int_equal(parse_line(LINE(FILE_A ", " FILE_B)), PLUMB_ERR_FORMAT);
-    assert_string_equal(err.message, "line: is not in canonical form");
-    assert_int_equal(parse_line(LINE("{\"blake2b\":\"" DIGEST "\",\"bytes\":3,\"name\":\"head\"}")),
-                     PLUMB_ERR_FORMAT);
-    assert_int_equal(parse_line(LINE("{\"blake2b\":\"" DIGEST "\",\"bytes\":-1,\"name\":\"x\"}")),
-                     PLUMB_ERR_FORMAT);
-    assert_int_equal(parse_line("{}"), PLUMB_ERR_FORMAT);
-    for (size_t cut = 0; cut < strlen(good); cut++) {
-        plumb__inventory unused;
-        assert_int_not_equal(plumb__inventory_parse("line", good, cut, &unused, &err), PLUMB_OK);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(certificates_come_back_and_every_flip_is_found),
         cmocka_unit_test(the_file_of_certificates_is_judged_as_a_whole),
         cmocka_unit_test(the_signer_of_a_head_is_judged_by_what_came_after),
-        cmocka_unit_test(inventories_have_one_form),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

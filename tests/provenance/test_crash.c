@@ -226,6 +226,15 @@ static plumb_status read_frame(const plumb__frame *frame, void *ctx, plumb_error
     return PLUMB_OK;
 }
 
+/* What all lines together list is what a closed bundle has. */
+static void check_files(const bundle_maker *m, const plumb__inventory *listed)
+{
+    plumb__inventory now;
+    OK(plumb__inventory_collect(m->dir, NULL, &now, &err));
+    assert_true(plumb__inventory_same_files(listed, &now));
+    plumb__inventory_free(&now);
+}
+
 /* Reads all steps where they lie, and the place that the history has reached. */
 static place read_bundle(const bundle_maker *m, plumb__seal_state *state)
 {
@@ -234,7 +243,10 @@ static place read_bundle(const bundle_maker *m, plumb__seal_state *state)
     char name[64];
     OK(plumb__found_identity(m->dir, m->run_id, &found, &err));
     *state = found.state;
-    if (found.state != PLUMB__SEAL_CLOSED) OK(plumb__found_leaves(&found, &err));
+    if (found.state != PLUMB__SEAL_CLOSED)
+        OK(plumb__found_leaves(&found, &err));
+    else
+        check_files(m, &found.seals.last);
     if (found.state != PLUMB__SEAL_OPEN)
         OK(plumb__graph_walk(maker_path(m, "provenance.h5"), m->run_id, read_graph_leaf, &r, &err));
     for (size_t i = 0; i < found.n_segments && found.state == PLUMB__SEAL_OPEN; i++) {

@@ -285,6 +285,29 @@ static void seals_and_head_are_exact(void **state)
     plumb__bytes_free(&seals);
 }
 
+/* Lines are judged by those before them, before anything is hashed. */
+static void seals_are_differences(void **state)
+{
+    forge *g = *state;
+    const char *path = forge_whole(g, "differences");
+    static const char nothing[] = "\"gone\":[";
+    plumb__bytes seals, changed = {0};
+    read_bytes(inside(g, "differences", "seals.jsonl"), &seals);
+    const char *second = strchr(plumb__bytes_text(&seals), '\n');
+    const char *gone = strstr(second, nothing);
+    assert_non_null(gone);
+    const size_t before = (size_t)(gone - (const char *)seals.data) + sizeof nothing - 1;
+    plumb__bytes_append(&changed, seals.data, before);
+    plumb__bytes_append_text(&changed, "\"evidence/stray\"");
+    plumb__bytes_append(&changed, seals.data + before, seals.size - before);
+    write_bytes(inside(g, "differences", "seals.jsonl"), changed.data, changed.size);
+    assert_verify_fails(path, g->trust, PLUMB_ERR_CORRUPT,
+                        "seals.jsonl line 2: \"evidence/stray\" is gone, but was not there; "
+                        "restore the file from a copy");
+    plumb__bytes_free(&seals);
+    plumb__bytes_free(&changed);
+}
+
 /* The last inventory says closed, but its head is still head.tmp: the writer died in between. */
 static void a_close_without_its_head(void **state)
 {
@@ -363,6 +386,7 @@ int main(void)
         cmocka_unit_test(missing_and_stray_files),
         cmocka_unit_test(links_are_refused),
         cmocka_unit_test(seals_and_head_are_exact),
+        cmocka_unit_test(seals_are_differences),
         cmocka_unit_test(a_close_without_its_head),
         cmocka_unit_test(open_run_leftovers_are_noted),
         cmocka_unit_test(a_bundle_that_is_none),
