@@ -243,9 +243,6 @@ plumb_status plumb__h5_column_create(hid_t parent, const plumb__h5_types *types,
     plumb__h5_enter(&guard);
     plumb_status status = column_open(parent, column, err);
     plumb__h5_leave(&guard);
-    if (status == PLUMB_OK)
-        status = plumb__alloc(&column->buffer, column->chunk_rows, column->row_bytes,
-                              "a column of the graph", err);
     if (status != PLUMB_OK) plumb__h5_column_close(column);
     return status;
 }
@@ -299,6 +296,8 @@ plumb_status plumb__h5_column_append(plumb__h5_column *column, const void *rows,
         const size_t used = (size_t)(column->rows % column->chunk_rows) + column->buffered;
         const size_t room = column->chunk_rows - used % column->chunk_rows;
         const size_t now = n < room ? n : room;
+        PLUMB_TRY(plumb__grow(&column->buffer, &column->capacity, column->buffered + now,
+                              column->row_bytes, "a column of the graph", err));
         memcpy(column->buffer + column->buffered * column->row_bytes, from,
                now * column->row_bytes);
         column->buffered += now;

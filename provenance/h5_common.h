@@ -51,7 +51,7 @@ typedef struct plumb__h5_column {
     size_t width, element_bytes, row_bytes, chunk_rows;
     uint64_t rows;   /* rows in the file */
     uint8_t *buffer; /* writing: rows behind those in the file, at most one chunk */
-    size_t buffered;
+    size_t buffered, capacity; /* rows; the buffer grows to a chunk only where there are so many */
 } plumb__h5_column;
 
 /* Creates the dataset of `spec` in the open group or file `parent`. string_bytes: for STRING.

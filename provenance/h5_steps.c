@@ -1,11 +1,11 @@
 /* Steps in columns. A walk upward reads blocks of about BLOCK_BYTES, many chunks at once; a single
- * step out of order is read alone. HDF5's chunk cache keeps the chunk that two blocks share. */
+ * step out of order is read alone. The chunk that two blocks share is inflated twice. */
 #include "base/alloc.h"
 #include "provenance/h5_reader_parts.h"
 
 #include <string.h>
 
-#define BLOCK_BYTES (UINT64_C(8) << 20)
+#define BLOCK_BYTES (UINT64_C(2) << 20)
 #define BLOCK_STEPS UINT64_C(8192)
 
 void plumb__h5_block_free(plumb__h5_block *block)
