@@ -127,6 +127,12 @@ static plumb_status check_step(const plumb__bundle *b, const plumb__step *step, 
                            "at most %u units and %u scalars are recorded",
                            step->step, step->n_uses, step->n_units, step->n_scalars,
                            b->writer.n_layers, PLUMB__MAX_UNITS_PER_STEP, PLUMB__MAX_SCALARS);
+    if (!plumb__step_declares(step->units_declared, step->n_units))
+        return plumb__fail(
+            err, PLUMB_ERR_ARGUMENT,
+            "step %" PRIu64 ": declares %u units and has %u; a step declares those that "
+            "it has to %u",
+            step->step, step->units_declared, step->n_units, PLUMB__MAX_UNITS_PER_STEP);
     if (plumb__step_bytes(step) > PLUMB__MAX_PAYLOAD_BYTES)
         return plumb__fail(err, PLUMB_ERR_LIMIT,
                            "step %" PRIu64 ": its record has %" PRIu64

@@ -200,6 +200,10 @@ static plumb_status check_steps(const plumb__h5_reader *r, plumb_error *err)
         if (s[i].units > PLUMB__MAX_UNITS_PER_STEP ||
             (uint64_t)s[i].units * r->shape.n_uses > PLUMB__H5_MAX_STEP_EDGES)
             return plumb__h5_refuse(r, PLUMB__H5_STEPS_UNITS, "has a step of too many units", err);
+        if (!plumb__step_declares(s[i].units_declared, s[i].units))
+            return plumb__h5_refuse(r, PLUMB__H5_STEPS_UNITS_DECLARED,
+                                    "has a step that declares fewer units than it has, or too many",
+                                    err);
         if (s[i].first_row != row)
             return plumb__h5_refuse(r, PLUMB__H5_STEPS_FIRST_ROW,
                                     "is not the sum of the units before", err);
@@ -221,6 +225,7 @@ static plumb_status load_steps(plumb__h5_reader *r, plumb_error *err)
                  {PLUMB__H5_STEPS_TIME, offsetof(plumb__h5_step_row, time_ns)},
                  {PLUMB__H5_STEPS_ATTEMPT, offsetof(plumb__h5_step_row, attempt)},
                  {PLUMB__H5_STEPS_UNITS, offsetof(plumb__h5_step_row, units)},
+                 {PLUMB__H5_STEPS_UNITS_DECLARED, offsetof(plumb__h5_step_row, units_declared)},
                  {PLUMB__H5_STEPS_LOSS, offsetof(plumb__h5_step_row, loss)},
                  {PLUMB__H5_STEPS_LR, offsetof(plumb__h5_step_row, lr)}};
     const size_t n = (size_t)r->shape.rows[PLUMB__H5_ROWS_STEPS];

@@ -28,7 +28,7 @@ uint64_t plumb__h5_unit_count(const plumb__h5_reader *reader);
 typedef struct plumb__h5_step_row {
     uint64_t leaf, step, first_row;
     int64_t time_ns;
-    uint32_t attempt, units;
+    uint32_t attempt, units, units_declared;
     bool superseded;
     double loss, lr;
 } plumb__h5_step_row;

@@ -63,6 +63,8 @@ const plumb__h5_spec plumb__h5_specs[PLUMB__H5_COLUMN_COUNT] = {
            "fingerprint of the updated parameters, 0: not computed"),
     COLUMN("steps", "attempt", U32, STEPS, ONE, "attempt", "rises with every resume"),
     COLUMN("steps", "units", U32, STEPS, ONE, "units", "units of this step"),
+    COLUMN("steps", "units_declared", U32, STEPS, ONE, "units",
+           "units that the step declared, empty slots included"),
     COLUMN("steps", "micro_batches", U32, STEPS, ONE, "micro-batches",
            "micro-batches of this step"),
     COLUMN("steps", "n_scalars", U32, STEPS, ONE, "scalars",

@@ -20,7 +20,7 @@ static uint64_t steps_ahead(const plumb__h5_reader *r, uint64_t i)
 {
     if (i != r->block.next) return 1;
     const uint64_t unit_bytes = 27 + 7 * (uint64_t)r->shape.n_uses;
-    const uint64_t step_bytes = 156 + 29 * (uint64_t)r->shape.n_uses;
+    const uint64_t step_bytes = 160 + 29 * (uint64_t)r->shape.n_uses;
     const uint64_t steps = r->shape.rows[PLUMB__H5_ROWS_STEPS];
     uint64_t n = 0, bytes = 0;
     while (i + n < steps && n < BLOCK_STEPS) {
@@ -95,6 +95,7 @@ static void fill_step(const plumb__h5_reader *r, uint64_t at, const plumb__h5_st
                           .loss_scale = STEP_VALUE(double, PLUMB__H5_STEPS_LOSS_SCALE),
                           .fingerprint = STEP_VALUE(uint64_t, PLUMB__H5_STEPS_FINGERPRINT),
                           .micro_batches = STEP_VALUE(uint32_t, PLUMB__H5_STEPS_MICRO_BATCHES),
+                          .units_declared = row->units_declared,
                           .n_scalars = STEP_VALUE(uint32_t, PLUMB__H5_STEPS_N_SCALARS),
                           .n_units = row->units,
                           .n_uses = (uint32_t)r->shape.n_uses};

@@ -259,6 +259,12 @@ static plumb_status check_step(const plumb__h5_writer *w, uint64_t leaf, const p
         return plumb__fail(err, PLUMB_ERR_LIMIT,
                            "%s: a step of %u units at %u uses is more than a graph holds", w->path,
                            step->n_units, step->n_uses);
+    if (!plumb__step_declares(step->units_declared, step->n_units))
+        return plumb__fail(
+            err, PLUMB_ERR_ARGUMENT,
+            "%s: a step that declares %u units and has %u; it declares those that it "
+            "has to %u",
+            w->path, step->units_declared, step->n_units, PLUMB__MAX_UNITS_PER_STEP);
     return PLUMB_OK;
 }
 
@@ -266,10 +272,11 @@ static plumb_status append_step_row(plumb__h5_writer *w, uint64_t leaf, int64_t 
                                     uint8_t superseded, const plumb__step *s, plumb_error *err)
 {
     /* in the order of the columns from STEPS_LEAF to STEPS_LIVE */
-    const void *values[] = {&leaf,          &s->step,       &w->n_units,       &s->fingerprint,
-                            &s->attempt,    &s->n_units,    &s->micro_batches, &s->n_scalars,
-                            &superseded,    &time_ns,       &s->loss,          &s->lr,
-                            &s->normaliser, &s->loss_scale, s->scalars,        s->live};
+    const void *values[] = {&leaf,         &s->step,       &w->n_units,        &s->fingerprint,
+                            &s->attempt,   &s->n_units,    &s->units_declared, &s->micro_batches,
+                            &s->n_scalars, &superseded,    &time_ns,           &s->loss,
+                            &s->lr,        &s->normaliser, &s->loss_scale,     s->scalars,
+                            s->live};
     plumb__h5_column *columns = &w->columns[PLUMB__H5_STEPS_LEAF];
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
         PLUMB_TRY(plumb__h5_column_append(&columns[i], values[i], 1, err));

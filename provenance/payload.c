@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define FIXED_BYTES 72u /* all fixed fields, the magic included */
+#define FIXED_BYTES 76u /* all fixed fields, the magic included */
 #define UNIT_BYTES 27u  /* per unit */
 #define EDGE_BYTES 7u   /* per (unit, use) */
 #define USE_BYTES 29u   /* per use */
@@ -17,6 +17,11 @@ static uint64_t payload_bytes(uint64_t scalars, uint64_t units, uint64_t uses)
 {
     return FIXED_BYTES + 8u * scalars + UNIT_BYTES * units + EDGE_BYTES * units * uses +
            USE_BYTES * uses;
+}
+
+bool plumb__step_declares(uint32_t units_declared, uint32_t n_units)
+{
+    return n_units <= units_declared && units_declared <= PLUMB__MAX_UNITS_PER_STEP;
 }
 
 uint64_t plumb__step_bytes(const plumb__step *step)
@@ -36,6 +41,7 @@ void plumb__step_encode(const plumb__step *s, plumb__bytes *out)
     plumb__bytes_f64(out, s->loss_scale);
     plumb__bytes_u64(out, s->fingerprint);
     plumb__bytes_u32(out, s->micro_batches);
+    plumb__bytes_u32(out, s->units_declared);
     plumb__bytes_u32(out, s->n_scalars);
     plumb__bytes_f64s(out, s->scalars, s->n_scalars);
     plumb__bytes_u32(out, s->n_units);
@@ -95,6 +101,7 @@ static plumb_status read_fixed(plumb__reader *r, plumb__step *s, plumb_error *er
     s->loss_scale = plumb__read_f64(r);
     s->fingerprint = plumb__read_u64(r);
     s->micro_batches = plumb__read_u32(r);
+    s->units_declared = plumb__read_u32(r);
     s->n_scalars = plumb__read_u32(r);
     if (s->n_scalars > PLUMB__MAX_SCALARS)
         return plumb__fail(err, PLUMB_ERR_FORMAT, "step payload: %u scalars, at most %u",
@@ -106,6 +113,12 @@ static plumb_status read_fixed(plumb__reader *r, plumb__step *s, plumb_error *er
         return plumb__fail(err, PLUMB_ERR_FORMAT,
                            "step payload: %u units and %u uses, at most %u and %u", s->n_units,
                            s->n_uses, PLUMB__MAX_UNITS_PER_STEP, PLUMB__MAX_USES);
+    if (!plumb__step_declares(s->units_declared, s->n_units))
+        return plumb__fail(
+            err, PLUMB_ERR_FORMAT,
+            "step payload: declares %u units and has %u; it declares those that it has "
+            "to %u",
+            s->units_declared, s->n_units, PLUMB__MAX_UNITS_PER_STEP);
     return PLUMB_OK;
 }
 

@@ -38,9 +38,9 @@ typedef struct plumb__step {
     uint64_t step;
     double loss, lr, normaliser, loss_scale;
     uint64_t fingerprint;
-    uint32_t micro_batches, n_scalars;
+    uint32_t micro_batches, units_declared, n_scalars;
     double scalars[PLUMB__MAX_SCALARS];
-    uint32_t n_units, n_uses;
+    uint32_t n_units, n_uses; /* n_units <= units_declared: empty slots leave no row */
     /* per unit [U] */
     const int32_t *example;      /* record number in the manifest, -1: not in it */
     const int32_t *segment;      /* -1: whole */
@@ -66,6 +66,8 @@ typedef struct plumb__step {
 /* The largest payload a journal frame may carry. */
 #define PLUMB__MAX_PAYLOAD_BYTES (1u << 30)
 
+/* Declared are the units of the step, empty slots included: no fewer than it has rows for. */
+bool plumb__step_declares(uint32_t units_declared, uint32_t n_units);
 /* Exact length of the canonical bytes. */
 uint64_t plumb__step_bytes(const plumb__step *step);
 /* Appends the canonical bytes: "PLS1", the fixed fields, then each column whole, in the order of

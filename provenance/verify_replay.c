@@ -35,7 +35,7 @@ void plumb__replay_free(plumb__replay *replay)
     plumb__free(replay->ledger);
     plumb__free(replay->ema2);
     plumb__free(replay->values);
-    plumb__free(replay->most);
+    plumb__free(replay->micro);
     plumb__spends_free(&replay->spends);
     *replay = (plumb__replay){0};
 }

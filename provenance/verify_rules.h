@@ -38,6 +38,17 @@ plumb_status plumb__grants_unit(plumb__grants *grants, const plumb__step *step, 
 plumb_status plumb__rules_step(plumb__grants *grants, const plumb__step *step,
                                plumb_error *err) PLUMB_MUST_CHECK;
 
+/* A micro-batch: its part of the units of the step, and what it does at the use at hand. How many
+ * of the empty slots of the step it had is not in the record; so between two bounds, in units so
+ * far.
+ */
+typedef struct plumb__micro {
+    double at_least, at_most;
+    double before, spent; /* nats: of the micro-batches before it, and its own */
+    double reach;         /* what it spent before clips were rounded down, at most */
+    double most;          /* largest amplitude */
+} plumb__micro;
+
 /* What one step leaves for the next: run ledger and reference scales. Superseded steps are left
  * out. */
 typedef struct plumb__replay {
@@ -50,8 +61,8 @@ typedef struct plumb__replay {
     double *values;
     size_t values_capacity;
     plumb__spends spends; /* for the units of each example */
-    double *most;         /* [micro-batches] largest amplitude at the use at hand */
-    size_t most_capacity;
+    plumb__micro *micro;
+    size_t micro_capacity, n_micro;
 } plumb__replay;
 
 plumb_status plumb__replay_open(plumb__grants *grants, plumb__replay *replay,
@@ -60,7 +71,8 @@ void plumb__replay_free(plumb__replay *replay);
 plumb_status plumb__replay_step(plumb__replay *replay, const plumb__step *step,
                                 plumb_error *err) PLUMB_MUST_CHECK;
 
-/* Every clip below 1 has a limit that asks for it; before the step is charged. */
+/* Every micro-batch keeps to what is due to it of the limit of a layer, and every clip below 1 has
+ * a limit that asks for it; before the step is charged. */
 plumb_status plumb__clips_check(plumb__replay *replay, const plumb__step *step,
                                 plumb_error *err) PLUMB_MUST_CHECK;
 

@@ -211,6 +211,7 @@ static plumb__step build(const plumb_run *run, const plumb_update_info *u)
         .loss_scale = run->step.loss_scale,
         .fingerprint = u->fingerprint,
         .micro_batches = run->micro_batches,
+        .units_declared = run->step.units,
         .n_scalars = u->n_scalars,
         .n_units = run->rows_so_far,
         .n_uses = (uint32_t)run->n_uses,

@@ -18,7 +18,7 @@ static const char taxonomy[] =
     "\"interface@1\":{\"depth\":\"surface\"}}}";
 
 static const char policy_text[] =
-    "{\"budgets\":{\"layer_step_nats\":3,\"run_nats\":1.5,\"unit_step_nats\":0.8},"
+    "{\"budgets\":{\"layer_step_nats\":1,\"run_nats\":1.5,\"unit_step_nats\":0.8},"
     "\"plumb_policy\":1,\"reference\":{\"ema\":0.8}}";
 
 /* ---- the manifest ------------------------------------------------------------------------- */
@@ -390,6 +390,7 @@ static void solve(forge *g, uint64_t step, uint16_t micro_batch, size_t use, dou
         const size_t edge = (size_t)unit[i] * FORGE_USES + use;
         m->norm[edge] = norm[i];
         m->clip[edge] = clip[i];
+        g->limit[edge] = limit[i];
         m->norm_kind[edge] = PLUMB__NORM_EXACT;
     }
 }
@@ -427,6 +428,7 @@ static void fill_step(forge *g, uint64_t step)
                             .normaliser = 32,
                             .loss_scale = 1,
                             .micro_batches = 2,
+                            .units_declared = FORGE_UNITS,
                             .n_units = FORGE_UNITS,
                             .n_uses = FORGE_USES,
                             .example = m->example,
@@ -456,6 +458,7 @@ void forge_step(forge *g, uint64_t step)
     made_step *m = &g->made;
     double nu[FORGE_WEIGHTS], micro_spent[FORGE_USES] = {0};
     memset(m, 0, sizeof *m);
+    memset(g->limit, 0, sizeof g->limit);
     for (uint32_t u = 0; u < FORGE_UNITS; u++)
         admit(g, u, step);
     for (size_t e = 0; e < FORGE_UNITS * FORGE_USES; e++)

@@ -30,6 +30,7 @@ typedef struct forge {
     double ema2[FORGE_WEIGHTS], saved_ema2[FORGE_WEIGHTS];
     uint32_t attempt;
     made_step made;
+    uint8_t limit[FORGE_UNITS * FORGE_USES]; /* plumb__limit of each edge of it */
 
     void (*alter)(struct forge *forge); /* puts a hand on forge->made; NULL: honest */
     bool settle; /* after it, spent, contribution and live are made to fit again */

@@ -74,6 +74,7 @@ void make_random_step(made_step *m, uint64_t seed, uint32_t attempt, uint64_t nu
     for (uint32_t i = 0; i < t->n_scalars; i++)
         t->scalars[i] = draw(&s);
     t->n_units = 1 + (uint32_t)(draw(&s) * MAKER_MAX_UNITS);
+    t->units_declared = t->n_units + (uint32_t)(number % 3);
     t->n_uses = n_uses;
     make_units(m, &s, n_examples);
     make_edges(m, &s, n_uses);

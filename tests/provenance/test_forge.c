@@ -6,6 +6,7 @@
 #include "run_forge.h"
 
 #include "base/half.h"
+#include "kernels/budget.h"
 #include "provenance/plumb_graph.h"
 
 #include <math.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TIED 0 /* the first of two uses of token.weight, depth 0 */
 #define ATTN 2 /* blocks.0.attn.q.weight, depth 0.125 */
 #define MLP 3  /* blocks.3.mlp.up.weight, depth 0.875 */
 #define STEP 3 /* its unit 0 is deb:abgate#use */
@@ -214,6 +216,148 @@ static void a_clip_nearly_closed(void **state)
                    "5.96046e-08, but no limit asks for less than 1");
 }
 
+/* ---- the limit of a layer ------------------------------------------------------------------- */
+
+/* In both micro-batches, at a weight of one use and at a use of a weight of two: without that the
+ * forgeries below would mean nothing. */
+static void count_layer_limits(forge *g)
+{
+    static const size_t uses[] = {TIED, ATTN};
+    if (g->made.step.step != STEP) return;
+    for (size_t i = 0; i < 2; i++)
+        for (uint16_t m = 0; m < 2; m++) {
+            unsigned n = 0;
+            for (uint32_t u = 0; u < FORGE_UNITS; u++)
+                n +=
+                    g->made.micro_batch[u] == m && g->limit[edge(u, uses[i])] == PLUMB__LIMIT_LAYER;
+            if (n == 0) fail_msg("use %zu, micro-batch %u: the limit does not bind", uses[i], m);
+        }
+}
+
+static void binding_limits_hold(void **state)
+{
+    forge *g = *state;
+    plumb_verify_options options;
+    plumb_verify_report report;
+    g->alter = count_layer_limits;
+    g->settle = false;
+    const char *path = forge_whole(g, "binding");
+    g->alter = NULL;
+    plumb_verify_options_default(&options);
+    options.trust = g->trust;
+    options.full = true;
+    assert_works(plumb_bundle_verify(path, &options, &report, err));
+}
+
+/* Water-filling at a level below what was due: the largest units of a micro-batch together. */
+static void lower_level(forge *g, uint16_t micro_batch, size_t use, double factor)
+{
+    made_step *m = &g->made;
+    double most = 0;
+    for (uint32_t u = 0; u < FORGE_UNITS; u++) {
+        const size_t e = edge(u, use);
+        if (m->micro_batch[u] == micro_batch)
+            most = fmax(most, plumb__edge_amplitude(m->norm[e], m->mask[e], m->clip[e]));
+    }
+    for (uint32_t u = 0; u < FORGE_UNITS; u++) {
+        const size_t e = edge(u, use);
+        const double a = plumb__edge_amplitude(m->norm[e], m->mask[e], PLUMB__F16_ONE);
+        if (m->micro_batch[u] != micro_batch || m->mask[e] == 0) continue;
+        const uint16_t clip = plumb__f16_round_down(fmin(1, a > 0 ? most * factor / a : 1));
+        if (clip < m->clip[e]) m->clip[e] = clip;
+    }
+}
+
+static void lower_first(forge *g)
+{
+    if (g->made.step.step == STEP) lower_level(g, 0, MLP, 0.97);
+}
+
+static void the_largest_lowered_together(void **state)
+{
+    assert_forgery(
+        *state, "together", lower_first, true,
+        "step 3: example deb:abgate#use at layer blocks.3.mlp.up.weight: clip is 0.407471, but "
+        "micro-batch 0 spends 0.47009 nats and the limit of the layer leaves it 0.5");
+}
+
+static void lower_second(forge *g)
+{
+    if (g->made.step.step == STEP) lower_level(g, 1, ATTN, 0.97);
+}
+
+static void the_largest_of_a_later_micro_batch(void **state)
+{
+    assert_forgery(
+        *state, "together-later", lower_second, true,
+        "step 3: example deb:p02#interface at layer blocks.0.attn.q.weight: clip is 0.505371, but "
+        "micro-batch 1 spends 0.468858 nats and the limit of the layer leaves it 0.500066");
+}
+
+static void lower_tied(forge *g)
+{
+    if (g->made.step.step == STEP) lower_level(g, 1, TIED, 0.97);
+}
+
+static void the_largest_at_one_use_of_two(void **state)
+{
+    assert_forgery(
+        *state, "together-tied", lower_tied, true,
+        "step 3: example deb:p02#interface at layer token.weight: clip is 0.29834, but micro-batch "
+        "1 spends 0.117556 nats and the limit of the layer leaves it 0.125019");
+}
+
+static void close_layer(forge *g)
+{
+    made_step *m = &g->made;
+    if (m->step.step != STEP) return;
+    for (uint32_t u = 0; u < FORGE_UNITS; u++)
+        if (m->mask[edge(u, MLP)] != 0) m->clip[edge(u, MLP)] = 0;
+}
+
+static void all_clips_of_a_layer_0(void **state)
+{
+    assert_forgery(*state, "all-0", close_layer, true,
+                   "step 3: example deb:abgate#use at layer blocks.3.mlp.up.weight: clip is 0, but "
+                   "micro-batch 0 spends 0 nats and the limit of the layer leaves it 0.5");
+}
+
+/* Empty slots that nobody saw: a quarter of what was due is for them. But the other layers spent as
+ * if there were none. */
+static void declare_more(forge *g)
+{
+    if (g->made.step.step != STEP) return;
+    g->made.step.units_declared = FORGE_UNITS + 2;
+    lower_level(g, 0, MLP, 0.97);
+}
+
+static void empty_slots_of_one_layer_alone(void **state)
+{
+    assert_forgery(
+        *state, "empty", declare_more, true,
+        "step 3: example deb:abgate#use at layer blocks.3.mlp.up.weight: clip is 0.407471, but "
+        "micro-batch 0 spends 0.47009 nats and the limit of the layer leaves it 0.499934");
+}
+
+/* No more than the limit of the step, but in its first micro-batch. */
+static void spend_early(forge *g)
+{
+    made_step *m = &g->made;
+    if (m->step.step != STEP) return;
+    for (uint32_t u = 0; u < FORGE_UNITS; u++) {
+        const size_t e = edge(u, MLP);
+        if (g->limit[e] == PLUMB__LIMIT_LAYER && m->micro_batch[u] == 0)
+            m->clip[e] = plumb__f16_round_down(1.2 * plumb__f16_value(m->clip[e]));
+    }
+}
+
+static void a_limit_spent_early(void **state)
+{
+    assert_forgery(*state, "early", spend_early, true,
+                   "step 3: layer blocks.3.mlp.up.weight: 0.719377491 nats are spent up to "
+                   "micro-batch 0, the limit of the layer by then is 0.5");
+}
+
 static void shrink_norm(forge *g)
 {
     made_step *m = &g->made;
@@ -252,7 +396,7 @@ static void a_budget_changed(void **state)
 {
     assert_forgery(
         *state, "budget", other_budget, true,
-        "step 3: layer blocks.0.attn.q.weight: budget is inf, but by the record it is 3");
+        "step 3: layer blocks.0.attn.q.weight: budget is inf, but by the record it is 1");
 }
 
 static void other_live(forge *g)
@@ -329,6 +473,13 @@ int main(void)
         cmocka_unit_test(a_clip_lifted_carelessly),
         cmocka_unit_test(a_clip_lowered),
         cmocka_unit_test(a_clip_nearly_closed),
+        cmocka_unit_test(binding_limits_hold),
+        cmocka_unit_test(the_largest_lowered_together),
+        cmocka_unit_test(the_largest_of_a_later_micro_batch),
+        cmocka_unit_test(the_largest_at_one_use_of_two),
+        cmocka_unit_test(all_clips_of_a_layer_0),
+        cmocka_unit_test(empty_slots_of_one_layer_alone),
+        cmocka_unit_test(a_limit_spent_early),
         cmocka_unit_test(a_norm_changed),
         cmocka_unit_test(a_scale_changed),
         cmocka_unit_test(a_budget_changed),

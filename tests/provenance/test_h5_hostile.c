@@ -112,7 +112,7 @@ static void links_are_hard_and_known(void **state)
     (void)state;
     refused(soft_link, PLUMB_ERR_FORMAT, ": / has 15 links, in a Plumbline graph it has 14");
     refused(external_link, PLUMB_ERR_FORMAT,
-            ": /steps has 17 links, in a Plumbline graph it has 16");
+            ": /steps has 18 links, in a Plumbline graph it has 17");
     refused(soft_link_in_place, PLUMB_ERR_FORMAT,
             ": /units/loss is a soft, external or user-defined link; only hard links are read");
     refused(external_link_in_place, PLUMB_ERR_FORMAT,
@@ -344,8 +344,10 @@ static void put(hid_t file, const char *name, hid_t type, hsize_t row, const voi
     }
 PUT(falling_leaf, "steps/leaf", H5T_NATIVE_UINT64, 5, uint64_t, 3)
 PUT(wrong_first_row, "steps/first_row", H5T_NATIVE_UINT64, 5, uint64_t, 1)
-PUT(wrong_units, "steps/units", H5T_NATIVE_UINT32, 11, uint32_t, 999)
+PUT(wrong_units, "steps/units", H5T_NATIVE_UINT32, 11, uint32_t, 0)
 PUT(huge_units, "steps/units", H5T_NATIVE_UINT32, 0, uint32_t, UINT32_MAX)
+PUT(declares_none, "steps/units_declared", H5T_NATIVE_UINT32, 3, uint32_t, 0)
+PUT(declares_all, "steps/units_declared", H5T_NATIVE_UINT32, 3, uint32_t, (1u << 20) + 1)
 PUT(superseded_2, "steps/superseded", H5T_NATIVE_UINT8, 5, uint8_t, 2)
 PUT(text_offset, "events/offset", H5T_NATIVE_UINT64, 0, uint64_t, 1)
 PUT(text_end, "events/offset", H5T_NATIVE_UINT64, 1, uint64_t, UINT64_MAX)
@@ -372,6 +374,10 @@ static void values_agree(void **state)
             ": /steps/first_row is not the sum of the units before");
     refused(wrong_units, PLUMB_ERR_FORMAT, ": /steps/units does not add up to the rows of /units");
     refused(huge_units, PLUMB_ERR_FORMAT, ": /steps/units has a step of too many units");
+    const char *declared =
+        ": /steps/units_declared has a step that declares fewer units than it has, or too many";
+    refused(declares_none, PLUMB_ERR_FORMAT, declared);
+    refused(declares_all, PLUMB_ERR_FORMAT, declared);
     refused(superseded_2, PLUMB_ERR_FORMAT, ": /steps/superseded holds more than 0 and 1");
     const char *offsets = ": /events/offset does not rise from 0 to the end of what it divides";
     refused(text_offset, PLUMB_ERR_FORMAT, offsets);

@@ -62,6 +62,7 @@ static void golden_bytes_by_the_specification(void **state)
                               .loss_scale = 1.0,
                               .fingerprint = 0x0102030405060708u,
                               .micro_batches = 2,
+                              .units_declared = 6,
                               .n_scalars = 1,
                               .scalars = {4.0},
                               .n_units = 1,
@@ -91,9 +92,9 @@ static void golden_bytes_by_the_specification(void **state)
         0,    0,    0,    0,    0,    0,    0xf0, 0x3f, 0, 0, 0,    0,    0, 0,
         0xe0, 0x3f, /* loss, lr */
         0,    0,    0,    0,    0,    0,    0,    0x40, 0, 0, 0,    0,    0, 0,
-        0xf0, 0x3f, /* normaliser, loss_scale */
-        8,    7,    6,    5,    4,    3,    2,    1,    2, 0, 0,    0,    1, 0,
-        0,    0, /* fingerprint, counts */
+        0xf0, 0x3f,                                                    /* normaliser, loss_scale */
+        8,    7,    6,    5,    4,    3,    2,    1,                   /* fingerprint */
+        2,    0,    0,    0,    6,    0,    0,    0,    1, 0, 0,    0, /* counts */
         0,    0,    0,    0,    0,    0,    0x10, 0x40, 1, 0, 0,    0,    1, 0,
         0,    0,                                                       /* scalar, units, uses */
         5,    0,    0,    0,    0xff, 0xff, 0xff, 0xff, 1, 0, 7,    0, /* example … rows */
@@ -141,7 +142,7 @@ static void wrong_lengths_and_counts_are_refused(void **state)
     plumb__bytes_u8(&bytes, 0);
     assert_int_equal(decode_exact(bytes.data, n + 1, &err), PLUMB_ERR_FORMAT);
     /* n_scalars, n_units, n_uses: any other value contradicts the length. */
-    const size_t counts[] = {60, 64 + 8u * made.step.n_scalars, 68 + 8u * made.step.n_scalars};
+    const size_t counts[] = {64, 68 + 8u * made.step.n_scalars, 72 + 8u * made.step.n_scalars};
     for (size_t c = 0; c < 3; c++)
         for (size_t i = 0; i < 4; i++)
             for (unsigned bit = 0; bit < 8; bit++) {
@@ -157,12 +158,41 @@ static void wrong_lengths_and_counts_are_refused(void **state)
     plumb__bytes_free(&bytes);
 }
 
+static void too_few_or_too_many_declared_are_refused(void **state)
+{
+    (void)state;
+    made_step made;
+    plumb_error err;
+    plumb__bytes bytes = {0};
+    make_random_step(&made, seed, 0, 4, 3, 50);
+    made.step.n_units = 5;
+    static const struct {
+        uint32_t declared;
+        const char *message;
+    } cases[] = {{5, NULL},
+                 {1u << 20, NULL},
+                 {4, "step payload: declares 4 units and has 5; it declares those that it has to "
+                     "1048576"},
+                 {(1u << 20) + 1, "step payload: declares 1048577 units and has 5; it declares "
+                                  "those that it has to 1048576"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        made.step.units_declared = cases[i].declared;
+        plumb__bytes_clear(&bytes);
+        plumb__step_encode(&made.step, &bytes);
+        const plumb_status status = decode_exact(bytes.data, bytes.size, &err);
+        assert_int_equal(status, cases[i].message ? PLUMB_ERR_FORMAT : PLUMB_OK);
+        if (cases[i].message) assert_string_equal(err.message, cases[i].message);
+    }
+    plumb__bytes_free(&bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip_is_bit_for_bit),
         cmocka_unit_test(golden_bytes_by_the_specification),
         cmocka_unit_test(wrong_lengths_and_counts_are_refused),
+        cmocka_unit_test(too_few_or_too_many_declared_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
