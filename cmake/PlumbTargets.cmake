@@ -14,9 +14,10 @@ if(CRYPTO_FOUND)
   target_link_libraries(plumb_options INTERFACE PkgConfig::CRYPTO)
 endif()
 
-# One floor: all .c files of the calling folder.
+# One floor: all .c files of the calling folder and of its rooms (folders one below).
 function(plumb_floor name)
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c
+    ${CMAKE_CURRENT_SOURCE_DIR}/*/*.c)
   if(sources)
     add_library(plumb_${name} OBJECT ${sources})
     target_link_libraries(plumb_${name} PUBLIC plumb_options)

@@ -5,14 +5,10 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "manifest/files.h"
 #include "manifest/manifest_object.h"
-#include "manifest/note.h"
 #include "manifest/policy.h"
 
-#include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
 #define POLICY_CAP ((size_t)1 << 20)
 
@@ -123,111 +119,6 @@ static plumb_status check_audience(const char *path, const char *mine, const plu
                        mine != NULL ? "\"" : "");
 }
 
-/* One read of exactly the signed size; what is hashed is what is parsed later. */
-static plumb_status read_records(const char *path, plumb_manifest *m, plumb_error *err)
-{
-    int fd = -1;
-    uint64_t size = 0;
-    const uint64_t expected = m->statement.records.bytes;
-    PLUMB_TRY(plumb__file_open(path, false, &fd, &size, err));
-    plumb_status status = PLUMB_OK;
-    if (size != expected) {
-        status = plumb__fail(err, size < expected ? PLUMB_ERR_TRUNCATED : PLUMB_ERR_DIGEST,
-                             "%s: has %" PRIu64 " bytes, %" PRIu64 " were signed: the file was %s",
-                             path, size, expected, size < expected ? "cut short" : "added to");
-    }
-    if (status == PLUMB_OK) status = plumb__alloc(&m->records, size, 1, "records", err);
-    if (status == PLUMB_OK) status = plumb__fd_read_at(fd, m->records, size, 0, path, err);
-    if (status == PLUMB_OK) m->records_bytes = size;
-    close(fd);
-    return status;
-}
-
-static plumb_status check_records(const char *path, plumb_manifest *m, plumb_error *err)
-{
-    const plumb__records_identity *expected = &m->statement.records;
-    plumb__records_identity found;
-    uint64_t lines = 0;
-    const plumb__hash sha256 = plumb__sha256(m->records, m->records_bytes);
-    /* Before its lines are looked at: a changed byte is a changed byte, wherever it stands. */
-    if (!plumb__hash_equal(&sha256, &expected->sha256)) {
-        return plumb__fail(err, PLUMB_ERR_DIGEST,
-                           "%s: is not the file that was signed (SHA-256 differs): restore it, or "
-                           "sign it as a new version",
-                           path);
-    }
-    PLUMB_TRY(plumb__lines_check(path, m->records, m->records_bytes, &lines, err));
-    plumb__records_identify(m->records, m->records_bytes, lines, &found);
-    plumb__hash_hex(&found.blake2b, m->records_hex);
-    plumb__hash_hex(&found.root, m->root_hex);
-    const char *wrong = NULL;
-    if (!plumb__hash_equal(&found.blake2b, &expected->blake2b)) wrong = "BLAKE2b digest";
-    if (!plumb__hash_equal(&found.root, &expected->root)) wrong = "tree root";
-    if (found.count != expected->count) wrong = "number of records";
-    if (wrong == NULL) return PLUMB_OK;
-    return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: the statement's %s is not that of the file",
-                       path, wrong);
-}
-
-/* By any one of the keys that count: the signer's key is also the note key, under the origin's
- * name. */
-static plumb_status verify_note(const char *path, const plumb_manifest *m, const char *origin,
-                                plumb__checkpoint *out, plumb_error *err)
-{
-    plumb_status status = PLUMB_ERR_SIGNATURE;
-    for (uint32_t i = 0; i < m->n_signers && status == PLUMB_ERR_SIGNATURE; i++) {
-        status = plumb__note_verify(path, m->checkpoint.data, m->checkpoint.size, origin,
-                                    &m->signers[i].key, out, err);
-    }
-    return status;
-}
-
-static plumb_status check_checkpoint(const char *envelope_path, plumb_manifest *m, plumb_error *err)
-{
-    char path[PLUMB__PATH_BYTES], origin[PLUMB__ORIGIN_BYTES];
-    plumb__checkpoint checkpoint;
-    PLUMB_TRY(plumb__manifest_path(envelope_path, ".checkpoint", path, err));
-    if (!plumb__path_exists(path)) return PLUMB_OK;
-    PLUMB_TRY(plumb__file_read(path, PLUMB__CHECKPOINT_CAP, &m->checkpoint, err));
-    plumb__statement_origin(&m->statement, origin);
-    PLUMB_TRY(verify_note(path, m, origin, &checkpoint, err));
-    if (strcmp(checkpoint.origin, origin) == 0 && checkpoint.size == m->statement.records.count &&
-        plumb__hash_equal(&checkpoint.root, &m->statement.records.root)) {
-        return PLUMB_OK;
-    }
-    return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: is the checkpoint of another tree than %s", path,
-                       origin);
-}
-
-static plumb_status read_table(const char *envelope_path, const char *records_path,
-                               const char *private_path, plumb_manifest *m, plumb_error *err)
-{
-    char beside[PLUMB__PATH_BYTES];
-    plumb__private *private_file = NULL;
-    PLUMB_TRY(plumb__manifest_path(envelope_path, ".private.jsonl", beside, err));
-    PLUMB_TRY(plumb__private_open(private_path != NULL ? private_path : beside,
-                                  private_path != NULL, &private_file, err));
-    const plumb_status status =
-        plumb__table_read(records_path, m->records, m->records_bytes, m->statement.records.count,
-                          private_file, &m->taxonomy, &m->table, err);
-    plumb__private_free(private_file);
-    return status;
-}
-
-static plumb_status open_records(const char *path, const plumb_manifest_options *options,
-                                 plumb_manifest *m, plumb_error *err)
-{
-    char records_path[PLUMB__PATH_BYTES];
-    PLUMB_TRY(plumb__manifest_path(path, ".jsonl", records_path, err));
-    const char *where = options->records_path != NULL ? options->records_path : records_path;
-    PLUMB_TRY(read_records(where, m, err));
-    PLUMB_TRY(check_records(where, m, err));
-    /* Untrusted there is no key to check a checkpoint with. */
-    if (!options->untrusted) PLUMB_TRY(check_checkpoint(path, m, err));
-    PLUMB_TRY(plumb__taxonomy_read("taxonomy", m->statement.taxonomy, &m->taxonomy, err));
-    return read_table(path, where, options->private_path, m, err);
-}
-
 static plumb_status open_all(const char *path, const plumb_trust *trust,
                              const plumb_manifest_options *options, plumb_manifest *m,
                              plumb_error *err)
@@ -239,7 +130,7 @@ static plumb_status open_all(const char *path, const plumb_trust *trust,
     PLUMB_TRY(open_statement(path, trust, at_s, m, err));
     PLUMB_TRY(check_expiry(path, trust, at_s, options->allow_expired, m, err));
     if (!options->untrusted) PLUMB_TRY(check_audience(path, options->audience, m, err));
-    return open_records(path, options, m, err);
+    return plumb__manifest_open_records(path, options, m, err);
 }
 
 /* Who trains under a policy opens its manifest under the same one. */
@@ -304,13 +195,4 @@ void plumb_manifest_free(plumb_manifest *m)
     plumb__bytes_free(&m->payload);
     plumb__bytes_free(&m->envelope);
     plumb__free(m);
-}
-
-const void *plumb__manifest_bytes(const plumb_manifest *m, plumb__manifest_part part,
-                                  size_t *size_bytes)
-{
-    const plumb__bytes *bytes = part == PLUMB__MANIFEST_ENVELOPE ? &m->envelope : &m->checkpoint;
-    const void *data = part == PLUMB__MANIFEST_RECORDS ? m->records : (void *)bytes->data;
-    *size_bytes = part == PLUMB__MANIFEST_RECORDS ? m->records_bytes : bytes->size;
-    return *size_bytes > 0 ? data : NULL;
 }

@@ -37,6 +37,13 @@ plumb_status plumb__manifest_envelope_read(const char *path, plumb__bytes *text,
                                            plumb__dsse *envelope,
                                            plumb_error *err) PLUMB_MUST_CHECK;
 
+/* The records file beside the envelope, against the statement, and its lines. */
+plumb_status plumb__manifest_open_records(const char *path, const plumb_manifest_options *options,
+                                          plumb_manifest *m, plumb_error *err) PLUMB_MUST_CHECK;
+/* NAME.checkpoint, where there is one. */
+plumb_status plumb__manifest_check_checkpoint(const char *envelope_path, plumb_manifest *m,
+                                              plumb_error *err) PLUMB_MUST_CHECK;
+
 /* Signatures against the store, before the payload is looked at: fills keys of signers. */
 plumb_status plumb__signers_find(const char *what, const plumb__dsse *envelope,
                                  const plumb_trust *trust, plumb_manifest *m,

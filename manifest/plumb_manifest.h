@@ -87,8 +87,9 @@ typedef struct plumb_record {
 PLUMB_API void plumb_record_default(plumb_record *record);
 PLUMB_API plumb_status plumb_manifest_record(const plumb_manifest *m, uint32_t number,
                                              plumb_record *out, plumb_error *err) PLUMB_MUST_CHECK;
-/* The exact line of the record, without its LF. Borrowed. */
-PLUMB_API const char *plumb_manifest_line(const plumb_manifest *m, uint32_t number, size_t *n);
+/* The exact line of the record, without its LF (*n bytes and a NUL); free with plumb_text_free. */
+PLUMB_API plumb_status plumb_manifest_line(const plumb_manifest *m, uint32_t number, char **line,
+                                           size_t *n, plumb_error *err) PLUMB_MUST_CHECK;
 /* Mask of a record's profile at a depth for a layer of this name, before max_mask; segment -1 for
  * the whole record. */
 PLUMB_API double plumb_manifest_mask(const plumb_manifest *m, uint32_t number, int32_t segment,

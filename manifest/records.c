@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define PLACE_BYTES 1100
-#define MAX_SEGMENTS 65536
 
 /* ---- the file's form ---- */
 
@@ -200,60 +199,6 @@ static plumb_status add_annotators(plumb__table *t, const plumb__fields *f, uint
     return status;
 }
 
-static plumb_status read_segment(const char *what, const json_t *entry, uint64_t content_bytes,
-                                 uint64_t after, plumb__taxonomy *taxonomy, plumb_segment *out,
-                                 plumb_error *err)
-{
-    const json_t *depth = json_object_get(entry, "depth");
-    const json_t *range = json_object_get(entry, "bytes");
-    uint32_t name;
-    if (json_array_size(range) != 2 || !json_is_integer(json_array_get(range, 0)) ||
-        !json_is_integer(json_array_get(range, 1))) {
-        return plumb__fail(err, PLUMB_ERR_FORMAT,
-                           "%s: field \"bytes\" must be two integers [from, to)", what);
-    }
-    const json_int_t from = json_integer_value(json_array_get(range, 0));
-    const json_int_t to = json_integer_value(json_array_get(range, 1));
-    if (from < 0 || (uint64_t)from < after || to <= from || (uint64_t)to > content_bytes) {
-        return plumb__fail(
-            err, PLUMB_ERR_FORMAT,
-            "%s: bytes [%lld, %lld) must rise, lie within the content and not overlap "
-            "the segment before",
-            what, (long long)from, (long long)to);
-    }
-    out->from = (uint64_t)from;
-    out->to = (uint64_t)to;
-    return depth == NULL ? PLUMB_OK
-                         : plumb__depth_read(what, depth, taxonomy, &out->profile, &name, err);
-}
-
-/* A segment without a depth of its own has its record's. */
-static plumb_status add_segments(const char *what, plumb__table *t, plumb__taxonomy *taxonomy,
-                                 const plumb__fields *f, uint32_t profile, plumb_error *err)
-{
-    const size_t n = json_array_size(f->segments), first = t->segment_start[t->n];
-    uint64_t after = 0;
-    char place[PLACE_BYTES + 64];
-    if (n > MAX_SEGMENTS || first + n > UINT32_MAX) {
-        return plumb__fail(err, PLUMB_ERR_LIMIT, "%s: has %zu segments, at most %d", what, n,
-                           MAX_SEGMENTS);
-    }
-    if (n > 0) {
-        PLUMB_TRY(plumb__grow(&t->segments, &t->segments_capacity, first + n, sizeof *t->segments,
-                              "segments", err));
-    }
-    for (size_t i = 0; i < n; i++) {
-        plumb_segment *s = &t->segments[first + i];
-        *s = (plumb_segment){0, 0, profile};
-        snprintf(place, sizeof place, "%s: segment %zu", what, i + 1);
-        PLUMB_TRY(read_segment(place, json_array_get(f->segments, i), f->content_bytes, after,
-                               taxonomy, s, err));
-        after = s->to;
-    }
-    t->segment_start[t->n + 1] = (uint32_t)(first + n);
-    return PLUMB_OK;
-}
-
 static plumb_status add_id(const char *what, uint64_t line, plumb__table *t, const char *id,
                            plumb_error *err)
 {
@@ -276,7 +221,7 @@ static plumb_status add_record(const char *what, uint64_t line, const char *plac
     PLUMB_TRY(add_id(what, line, t, f.id, err));
     PLUMB_TRY(add_class(place, t, taxonomy, &f, &t->class_of[at], err));
     PLUMB_TRY(add_annotators(t, &f, &t->annotators_of[at], err));
-    PLUMB_TRY(add_segments(place, t, taxonomy, &f, plumb__table_class(t, at).profile, err));
+    PLUMB_TRY(plumb__segments_add(place, t, taxonomy, &f, plumb__table_class(t, at).profile, err));
     PLUMB_TRY(keep(t, f.text, &t->text[at], err));
     PLUMB_TRY(keep(t, f.label, &t->label[at], err));
     PLUMB_TRY(keep(t, f.batch, &t->batch[at], err));

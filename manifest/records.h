@@ -58,6 +58,10 @@ plumb_status plumb__lines_check(const char *what, const char *data, size_t n, ui
 plumb_status plumb__table_read(const char *what, const char *data, size_t n, uint64_t lines,
                                plumb__private *private_file, plumb__taxonomy *taxonomy,
                                plumb__table *out, plumb_error *err) PLUMB_MUST_CHECK;
+/* The segments of the record that is being read into row table->n, whose own profile this is. */
+plumb_status plumb__segments_add(const char *what, plumb__table *table, plumb__taxonomy *taxonomy,
+                                 const plumb__fields *fields, uint32_t profile,
+                                 plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__table_free(plumb__table *table);
 uint64_t plumb__table_memory(const plumb__table *table);
 plumb__class plumb__table_class(const plumb__table *table, uint32_t number);

@@ -127,7 +127,7 @@ static void manifest_verify(void **state)
     assert_true(json_is_true(json_object_get(said, "checkpoint")));
     assert_true(json_is_true(json_object_get(said, "signer_checked")));
     json_decref(said);
-    assert_cli(2, "", "plumb: manifest verify wants --trust; see plumb manifest --help\n",
+    assert_cli(2, "", "plumb: manifest verify wants --trust; see plumb manifest verify --help\n",
                "plumb manifest verify records.plumb.json");
     assert_cli(4, "", "plumb: cannot open none.json: No such file or directory\n",
                "plumb manifest verify records.plumb.json --trust none.json");
@@ -196,10 +196,10 @@ static void manifest_sign(void **state)
     assert_cli(
         2, "",
         "plumb: manifest sign wants --key, --vendor, --dataset and --version; see plumb manifest "
-        "--help\n",
+        "sign --help\n",
         "plumb manifest sign records.jsonl --key acme.key");
     assert_cli(
-        2, "", "plumb: --version is not a number: two; see plumb manifest --help\n",
+        2, "", "plumb: --version is not a number: two; see plumb manifest sign --help\n",
         "plumb manifest sign records.jsonl --key acme.key --vendor v --dataset d --version two");
 }
 

@@ -126,10 +126,12 @@ static void ask_everything(const plumb_manifest *m)
         plumb_record r;
         plumb_explanation why;
         size_t n;
+        char *line = NULL;
         assert_works(plumb_manifest_record(m, i, &r, err));
         assert_int_equal(plumb_manifest_find(m, r.id), i);
         assert_works(plumb_manifest_explain(m, i, &why, err));
-        assert_non_null(plumb_manifest_line(m, i, &n));
+        assert_works(plumb_manifest_line(m, i, &line, &n, err));
+        plumb_text_free(line);
         for (int s = -1; s < (int)r.n_segments; s++) {
             for (int d = 0; d <= 10; d++) {
                 assert_true(plumb_manifest_mask(m, i, s, d / 10.0, "x.y") >= 0.0);

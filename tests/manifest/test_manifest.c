@@ -100,8 +100,10 @@ static void every_field(void **state)
     assert_int_equal(bare.n_annotators, 0);
     assert_false(record(m, "r3 \xc3\xa9").has_digest);
     size_t n;
-    const char *line = plumb_manifest_line(m, 0, &n);
+    char *line = NULL;
+    assert_works(plumb_manifest_line(m, 0, &line, &n, err));
     assert_memory_equal(line, records, n);
+    plumb_text_free(line);
     assert_int_equal(records[n], '\n');
     plumb_manifest_free(m);
 }

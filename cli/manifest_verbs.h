@@ -1,0 +1,25 @@
+/* The verbs of `plumb manifest`, each in its own file with its own options; cmd_manifest.c has
+ * their table. argv[0] is the program's name, as for a command. */
+#ifndef PLUMB_CLI_MANIFEST_VERBS_H
+#define PLUMB_CLI_MANIFEST_VERBS_H
+
+#include "cli/commands.h"
+#include "manifest/plumb_manifest.h"
+
+int plumb__manifest_verb_sign(int argc, char **argv);
+int plumb__manifest_verb_verify(int argc, char **argv);
+int plumb__manifest_verb_show(int argc, char **argv);
+
+/* What verify and show open a manifest with. trust NULL: untrusted. */
+typedef struct plumb__manifest_view {
+    const char *path, *trust, *audience;
+    bool allow_expired;
+    char fingerprint[65]; /* of the store's roots, after opening; "" without a store */
+} plumb__manifest_view;
+plumb_status plumb__manifest_view_open(plumb__manifest_view *view, plumb_manifest **m,
+                                       plumb_error *err);
+/* All there is to say about it, as JSON (a new reference) or printed. */
+json_t *plumb__manifest_view_json(const plumb__manifest_view *view, const plumb_manifest *m);
+void plumb__manifest_view_print(const plumb__manifest_view *view, const plumb_manifest *m);
+
+#endif

@@ -1,0 +1,76 @@
+/* Opening a manifest for verify and show, and what both say about it. */
+#include "cli/manifest_verbs.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+plumb_status plumb__manifest_view_open(plumb__manifest_view *view, plumb_manifest **m,
+                                       plumb_error *err)
+{
+    plumb_manifest_options options;
+    plumb_trust *trust = NULL;
+    plumb_status status = PLUMB_OK;
+    *m = NULL;
+    view->fingerprint[0] = '\0';
+    plumb_manifest_options_default(&options);
+    options.untrusted = view->trust == NULL;
+    options.allow_expired = view->allow_expired;
+    options.audience = view->audience;
+    if (view->trust != NULL) status = plumb_trust_open(view->trust, &trust, err);
+    if (trust != NULL) {
+        strcpy(view->fingerprint, plumb_trust_root_fingerprint(trust));
+    }
+    if (status == PLUMB_OK) status = plumb_manifest_open(view->path, trust, &options, m, err);
+    plumb_trust_free(trust);
+    return status;
+}
+
+json_t *plumb__manifest_view_json(const plumb__manifest_view *view, const plumb_manifest *m)
+{
+    plumb_manifest_info info;
+    char issued[21], expires[21];
+    plumb_manifest_describe(m, &info);
+    plumb__cli_format_time(info.issued_s, issued);
+    plumb__cli_format_time(info.expires_s, expires);
+    json_t *signers = json_array();
+    for (uint32_t i = 0; i < info.n_signers; i++) {
+        const plumb_manifest_signer s = plumb_manifest_signer_at(m, i);
+        json_array_append_new(signers, json_pack("{s:s,s:s}", "name", s.name, "keyid", s.keyid));
+    }
+    return json_pack("{s:s,s:s,s:s,s:I,s:I,s:s,s:s?,s:b,s:s?,s:s,s:s,s:s,s:b,s:b,s:o,s:s?,s:I}",
+                     "file", view->path, "vendor", info.vendor, "dataset", info.dataset, "version",
+                     (json_int_t)info.manifest_version, "records", (json_int_t)info.records,
+                     "issued", issued, "expires", info.expires_s != 0 ? expires : NULL, "expired",
+                     info.expired, "audience", info.audience, "root", info.root_hex,
+                     "statement_digest", info.statement_digest, "records_digest",
+                     info.records_digest, "checkpoint", info.checkpoint, "signer_checked",
+                     info.n_signers > 0, "signers", signers, "root_fingerprint",
+                     view->fingerprint[0] != '\0' ? view->fingerprint : NULL, "table_bytes",
+                     (json_int_t)info.table_bytes);
+}
+
+void plumb__manifest_view_print(const plumb__manifest_view *view, const plumb_manifest *m)
+{
+    plumb_manifest_info info;
+    char when[21];
+    plumb_manifest_describe(m, &info);
+    printf("%s: %s/%s version %" PRIu64 ", %" PRIu64 " records\n", view->path, info.vendor,
+           info.dataset, info.manifest_version, info.records);
+    for (uint32_t i = 0; i < info.n_signers; i++) {
+        const plumb_manifest_signer s = plumb_manifest_signer_at(m, i);
+        printf("signed by   %s (%.16s…)\n", s.name, s.keyid);
+    }
+    if (info.n_signers == 0) printf("signed by   signer not checked\n");
+    if (view->fingerprint[0] != '\0') printf("trust root  %s\n", view->fingerprint);
+    plumb__cli_format_time(info.issued_s, when);
+    printf("issued      %s\n", when);
+    plumb__cli_format_time(info.expires_s, when);
+    printf("expires     %s%s\n", info.expires_s != 0 ? when : "never",
+           info.expired ? " (EXPIRED)" : "");
+    if (info.audience != NULL) printf("audience    %s\n", info.audience);
+    printf("tree root   %s\ncheckpoint  %s\nstatement   %s\n", info.root_hex,
+           info.checkpoint      ? "holds"
+           : info.n_signers > 0 ? "none"
+                                : "not checked",
+           info.statement_digest);
+}
