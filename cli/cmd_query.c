@@ -256,6 +256,6 @@ int plumb__cmd_query(int argc, char **argv)
     plumb_graph_free(graph);
     plumb_trust_free(trust);
     if (status == PLUMB_OK) return plumb__cli_done(PLUMB__EXIT_OK);
-    const int failed = plumb__cli_fail(&err);
-    return asked && status == PLUMB_ERR_NOT_FOUND ? PLUMB__EXIT_NO : failed;
+    (void)plumb__cli_fail(&err);
+    return asked && status == PLUMB_ERR_NOT_FOUND ? PLUMB__EXIT_NO : plumb__cli_verdict(status);
 }

@@ -231,5 +231,7 @@ int plumb__cmd_show(int argc, char **argv)
     plumb_result_free(s.cohorts);
     plumb_graph_free(s.graph);
     plumb_trust_free(trust);
-    return status == PLUMB_OK ? plumb__cli_done(PLUMB__EXIT_OK) : plumb__cli_fail(&err);
+    if (status == PLUMB_OK) return plumb__cli_done(PLUMB__EXIT_OK);
+    (void)plumb__cli_fail(&err);
+    return plumb__cli_verdict(status);
 }

@@ -220,6 +220,9 @@ int lm_options_check(lm_options *o, FILE *complain)
         return refuse(complain, "--progress", "is none of json, line, none");
     if (o->ungoverned && o->resume)
         return refuse(complain, "--resume", "goes with a run bundle, not with --ungoverned");
+    if (o->ungoverned && o->out)
+        return refuse(complain, "--out",
+                      "goes with a governed run; --ungoverned leaves no record and no checkpoint");
     if (o->width % o->heads != 0)
         return refuse(complain, "--width", "is not a multiple of --heads");
     if (o->batch < o->micro_batches)

@@ -78,6 +78,8 @@ says 2 "plumb-lm: --lr nan is not a number from 0 to 10; see plumb-lm --help" --
 says 2 "plumb-lm: --policy is missing; see plumb-lm --help" --manifest a --trust b
 says 2 "plumb-lm: --width is not a multiple of --heads; see plumb-lm --help" --ungoverned \
     --manifest a --trust b --width 30 --heads 4
+says 2 "plumb-lm: --out goes with a governed run; --ungoverned leaves no record and no checkpoint; \
+see plumb-lm --help" --ungoverned --manifest a --trust b --out c
 says 6 "plumb-lm: this build has no CUDA kernels; use --device cpu" --ungoverned --manifest a \
     --trust b --device cuda
 "$lm" --help | grep -q '^Example:$' || fail "--help has no example"
