@@ -2,6 +2,8 @@
 # exactly what to install where it may not.
 #   plumb_deps PACKAGE…            stops the script when one cannot be had
 #   plumb_deps_optional PACKAGE…   goes on without
+#   plumb_venv DIR REQUIREMENTS    Python packages from PyPI in an environment of their own, once;
+#                                  goes on without (the tests that want them say so and skip)
 plumb_missing() {
     local package
     for package in "$@"; do
@@ -49,6 +51,24 @@ plumb_deps_optional() {
     echo "installing: $missing" >&2
     # shellcheck disable=SC2086
     plumb_apt $missing || echo "going on without: $missing" >&2
+}
+
+# The copy of REQUIREMENTS inside DIR is written last: a half-made environment is made again.
+plumb_venv() {
+    local dir=$1 requirements=$2 python
+    cmp -s "$requirements" "$dir/requirements.txt" && return 0
+    python=$(command -v /usr/bin/python3 || command -v python3) || return 0
+    [ -z "${PLUMB_NO_INSTALL:-}" ] || { echo "going on without: $dir" >&2; return 0; }
+    echo "installing into $dir: $(grep -vc '^#' "$requirements") Python packages" >&2
+    rm -rf "$dir"
+    if "$python" -m venv "$dir" >/dev/null 2>&1 &&
+        timeout 300 "$dir/bin/python" -m pip -q --disable-pip-version-check --no-input install --no-compile \
+            --retries 1 --timeout 15 -r "$requirements" >"$dir/pip.log" 2>&1; then
+        cp "$requirements" "$dir/requirements.txt"
+    else
+        echo "going on without: $dir ($(tail -n 1 "$dir/pip.log" 2>/dev/null))" >&2
+        rm -rf "$dir"
+    fi
 }
 
 PLUMB_BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libsodium-dev libjansson-dev

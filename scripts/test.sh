@@ -26,7 +26,12 @@ esac
 # shellcheck disable=SC2086
 plumb_deps $PLUMB_BUILD_PACKAGES g++ libcmocka-dev openssl
 [ "$preset" != clang ] || plumb_deps clang
-plumb_deps_optional python3 python3-numpy python3-h5py
+plumb_deps_optional python3 python3-numpy python3-h5py python3-venv
+plumb_deps_optional minisign
+plumb_deps_optional clang libclang-rt-dev
+# One environment for every preset; tests/interop says what each test takes from it.
+plumb_venv build/interop-venv tests/interop/requirements.txt
+export PLUMB_INTEROP_PYTHON="${PLUMB_INTEROP_PYTHON:-$PWD/build/interop-venv/bin/python}"
 
 fail() { echo "$1"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 configured=$(cmake --preset "$preset" -DPLUMB_BUILD_TESTS=ON -DPLUMB_BUILD_BENCHMARKS=ON 2>&1) ||
