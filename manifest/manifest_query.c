@@ -1,6 +1,8 @@
 /* Questions to an open manifest. */
 #include "base/alloc.h"
+#include "manifest/files.h"
 #include "manifest/manifest_object.h"
+#include "manifest/merkle.h"
 
 #include <string.h>
 
@@ -65,6 +67,8 @@ static void fill_class(const plumb_manifest *m, uint32_t number, plumb_record *o
     out->domain = plumb__intern_text(strings, c.domain);
     out->source = plumb__intern_text(strings, c.source);
     out->template_name = plumb__intern_text(strings, c.template_name);
+    out->component = plumb__intern_text(strings, c.component);
+    out->consent = plumb__intern_text(strings, c.consent);
     out->licence = plumb__intern_text(strings, c.licence);
     out->marking = plumb__intern_text(strings, c.marking);
     out->profile_number = c.profile;
@@ -91,6 +95,9 @@ plumb_status plumb_manifest_record(const plumb_manifest *m, uint32_t number, plu
     out->annotators = t->annotators + t->annotator_start[set];
     out->n_annotators = t->annotator_start[set + 1] - t->annotator_start[set];
     out->quality = t->quality[number];
+    const int64_t withdrawn_s = plumb__table_withdrawn_s(t, number);
+    out->withdrawn = withdrawn_s != PLUMB__NOT_WITHDRAWN;
+    out->withdrawn_s = out->withdrawn ? withdrawn_s : 0;
     out->n_segments = t->segment_start[number + 1] - t->segment_start[number];
     out->has_digest = t->content_bytes[number] != PLUMB__NO_CONTENT;
     if (out->has_digest) {
@@ -109,6 +116,17 @@ plumb_status plumb_manifest_line(const plumb_manifest *m, uint32_t number, char 
     const uint64_t from = m->table.line_start[number], to = m->table.line_start[number + 1];
     PLUMB_TRY(plumb__memdup(line, m->records + from, (size_t)(to - from) - 1, err));
     *n = (size_t)(to - from) - 1;
+    return PLUMB_OK;
+}
+
+plumb_status plumb__manifest_leaf(const plumb_manifest *m, uint32_t number, plumb__hash *out,
+                                  plumb_error *err)
+{
+    char *line = NULL;
+    size_t n;
+    PLUMB_TRY(plumb_manifest_line(m, number, &line, &n, err));
+    *out = plumb__merkle_leaf(line, n);
+    plumb__free(line);
     return PLUMB_OK;
 }
 

@@ -83,6 +83,10 @@ typedef struct plumb_record {
     uint8_t sha256[32];
     uint64_t content_bytes;
     uint32_t profile_number; /* into the manifest's distinct profiles, see below */
+    const char *component;   /* which part of its parent's template the record is */
+    const char *consent;     /* basis on which it was given; NULL: not stated */
+    bool withdrawn;          /* consent was withdrawn: the record must not train */
+    int64_t withdrawn_s;     /* since when; 0 unless withdrawn */
 } plumb_record;
 PLUMB_API void plumb_record_default(plumb_record *record);
 PLUMB_API plumb_status plumb_manifest_record(const plumb_manifest *m, uint32_t number,

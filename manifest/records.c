@@ -72,6 +72,7 @@ static plumb_status table_init(plumb__table *t, size_t n, plumb_error *err)
 {
     static const char what[] = "record table";
     memset(t, 0, sizeof *t);
+    t->rows = n;
     PLUMB_TRY(plumb__intern_init(&t->ids, err));
     PLUMB_TRY(plumb__intern_init(&t->strings, err));
     PLUMB_TRY(plumb__intern_init(&t->classes, err));
@@ -107,6 +108,7 @@ void plumb__table_free(plumb__table *t)
     plumb__free(t->quality);
     plumb__free(t->sha256);
     plumb__free(t->content_bytes);
+    plumb__free(t->withdrawn_s);
     plumb__free(t->segment_start);
     plumb__free(t->segments);
     plumb__free(t->annotators);
@@ -123,7 +125,28 @@ uint64_t plumb__table_memory(const plumb__table *t)
     return (uint64_t)t->n * row + plumb__intern_memory(&t->ids) +
            plumb__intern_memory(&t->strings) + plumb__intern_memory(&t->classes) +
            plumb__intern_memory(&t->annotator_sets) + t->segments_capacity * sizeof *t->segments +
-           lists * sizeof *t->annotators + (sets + 1) * sizeof *t->annotator_start;
+           lists * sizeof *t->annotators + (sets + 1) * sizeof *t->annotator_start +
+           (t->withdrawn_s != NULL ? t->rows * sizeof *t->withdrawn_s : 0);
+}
+
+plumb_status plumb__table_withdraw(plumb__table *t, uint32_t number, int64_t at_s, plumb_error *err)
+{
+    if (t->withdrawn_s == NULL) {
+        PLUMB_TRY(
+            plumb__alloc(&t->withdrawn_s, t->rows, sizeof *t->withdrawn_s, "withdrawals", err));
+        for (size_t i = 0; i < t->rows; i++) {
+            t->withdrawn_s[i] = PLUMB__NOT_WITHDRAWN;
+        }
+    }
+    if (t->withdrawn_s[number] == PLUMB__NOT_WITHDRAWN || at_s < t->withdrawn_s[number]) {
+        t->withdrawn_s[number] = at_s;
+    }
+    return PLUMB_OK;
+}
+
+int64_t plumb__table_withdrawn_s(const plumb__table *t, uint32_t number)
+{
+    return t->withdrawn_s != NULL ? t->withdrawn_s[number] : PLUMB__NOT_WITHDRAWN;
 }
 
 plumb__class plumb__table_class(const plumb__table *table, uint32_t number)
@@ -176,6 +199,8 @@ static plumb_status add_class(const char *what, plumb__table *t, const plumb__ta
     PLUMB_TRY(keep(t, f->domain, &c.domain, err));
     PLUMB_TRY(keep(t, f->source, &c.source, err));
     PLUMB_TRY(keep(t, f->template_name, &c.template_name, err));
+    PLUMB_TRY(keep(t, f->component, &c.component, err));
+    PLUMB_TRY(keep(t, f->consent, &c.consent, err));
     PLUMB_TRY(keep(t, f->licence, &c.licence, err));
     PLUMB_TRY(keep(t, f->marking, &c.marking, err));
     return plumb__intern_add(&t->classes, &c, sizeof c, out, err);
@@ -230,6 +255,7 @@ static plumb_status add_record(const char *what, uint64_t line, const char *plac
     t->quality[at] = f.quality;
     t->sha256[at] = f.sha256;
     t->content_bytes[at] = f.content_bytes;
+    if (f.withdrawn) PLUMB_TRY(plumb__table_withdraw(t, at, f.withdrawn_s, err));
     t->n++;
     return PLUMB_OK;
 }

@@ -12,16 +12,21 @@
 #define PLUMB__RECORD_LINE_CAP ((size_t)16 << 20)
 #define PLUMB__RECORD_ID_CAP 256
 #define PLUMB__NO_CONTENT UINT64_MAX
+#define PLUMB__NOT_WITHDRAWN INT64_MIN
 
 /* What one line says, checked; strings are borrowed from its JSON. NaN, NULL: not stated. */
 typedef struct plumb__fields {
     const char *id, *text, *label, *rubric, *domain, *batch, *cohort, *source, *template_name,
-        *parent, *licence, *marking, *private_digest;
+        *parent, *component, *licence, *marking, *consent, *private_digest;
     const json_t *annotators, *segments;
     plumb__hash sha256;
     uint64_t content_bytes; /* PLUMB__NO_CONTENT */
     double quality;
     plumb__terms terms;
+    bool withdrawn; /* consent was, at withdrawn_s */
+    int64_t withdrawn_s;
+    uint32_t n_messages; /* 0: no "messages" */
+    bool has_prompt, has_chosen, has_rejected;
 } plumb__fields;
 
 plumb_status plumb__fields_read(const char *what, const json_t *obj, plumb__taxonomy *taxonomy,
@@ -29,12 +34,14 @@ plumb_status plumb__fields_read(const char *what, const json_t *obj, plumb__taxo
 
 /* Columns that few distinct combinations share; all members are compared as bytes. */
 typedef struct plumb__class {
-    uint32_t rubric, domain, source, template_name, licence, marking, profile, unused;
+    uint32_t rubric, domain, source, template_name, component, licence, marking, consent, profile,
+        unused;
     double weight, step_nats, run_nats;
 } plumb__class;
 
 typedef struct plumb__table {
     uint32_t n;
+    size_t rows;           /* room for */
     plumb__intern ids;     /* record number = number of the id */
     plumb__intern strings; /* everything else */
     plumb__intern classes, annotator_sets;
@@ -43,6 +50,7 @@ typedef struct plumb__table {
     double *quality;
     plumb__hash *sha256;
     uint64_t *content_bytes;
+    int64_t *withdrawn_s;    /* PLUMB__NOT_WITHDRAWN; NULL while no record is withdrawn */
     uint32_t *segment_start; /* n + 1, into segments */
     plumb_segment *segments;
     size_t segments_capacity;
@@ -62,6 +70,10 @@ plumb_status plumb__table_read(const char *what, const char *data, size_t n, uin
 plumb_status plumb__segments_add(const char *what, plumb__table *table, plumb__taxonomy *taxonomy,
                                  const plumb__fields *fields, uint32_t profile,
                                  plumb_error *err) PLUMB_MUST_CHECK;
+/* Consent to this record was withdrawn at this time; the earliest time stands. */
+plumb_status plumb__table_withdraw(plumb__table *table, uint32_t number, int64_t at_s,
+                                   plumb_error *err) PLUMB_MUST_CHECK;
+int64_t plumb__table_withdrawn_s(const plumb__table *table, uint32_t number);
 void plumb__table_free(plumb__table *table);
 uint64_t plumb__table_memory(const plumb__table *table);
 plumb__class plumb__table_class(const plumb__table *table, uint32_t number);

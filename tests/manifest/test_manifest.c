@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "manifest/files.h"
+#include "manifest/merkle.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -105,6 +106,43 @@ static void every_field(void **state)
     assert_memory_equal(line, records, n);
     plumb_text_free(line);
     assert_int_equal(records[n], '\n');
+    plumb_manifest_free(m);
+}
+
+/* What a conversation, a preference pair and consent leave in the table. */
+static void consent_and_conversations(void **state)
+{
+    const fixture *f = *state;
+    static const char text[] =
+        "{\"id\":\"c1\",\"private\":\"" DIGEST "\",\"source\":\"human+model\",\"parent\":\"t\","
+        "\"component\":\"facts\",\"consent\":{\"basis\":\"contract\",\"reference\":\"form-7\"},"
+        "\"messages\":[{\"role\":\"user\",\"content\":\"hi\",\"lang\":\"en\"}]}\n"
+        "{\"id\":\"c2\",\"private\":\"" DIGEST "\",\"source\":\"model\",\"prompt\":\"q\","
+        "\"chosen\":[{\"role\":\"assistant\",\"content\":\"\"}],\"rejected\":\"no\","
+        "\"consent\":{\"withdrawn\":\"2026-11-01T00:00:01Z\"}}\n"
+        "{\"id\":\"c3\",\"private\":\"" DIGEST "\"}\n";
+    plumb_manifest *m = open_records(f, text, NULL);
+    const plumb_record c1 = record(m, "c1"), c2 = record(m, "c2"), c3 = record(m, "c3");
+    assert_string_equal(c1.component, "facts");
+    assert_string_equal(c1.consent, "contract");
+    assert_string_equal(c1.source, "human+model");
+    assert_false(c1.withdrawn);
+    assert_int_equal(c1.withdrawn_s, 0);
+    assert_true(c2.withdrawn);
+    assert_int_equal(c2.withdrawn_s, 1793491201);
+    assert_null(c2.consent);
+    assert_false(c3.withdrawn);
+    assert_null(c3.component);
+    plumb__hash leaf;
+    size_t n;
+    char *line = NULL;
+    assert_works(plumb_manifest_line(m, 2, &line, &n, err));
+    assert_works(plumb__manifest_leaf(m, 2, &leaf, err));
+    const plumb__hash expected = plumb__merkle_leaf(line, n);
+    assert_true(plumb__hash_equal(&leaf, &expected));
+    assert_fails(plumb__manifest_leaf(m, 3, &leaf, err), PLUMB_ERR_ARGUMENT,
+                 "record 3 of a manifest with 3");
+    plumb_text_free(line);
     plumb_manifest_free(m);
 }
 
@@ -474,11 +512,17 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_field),       cmocka_unit_test(terms),
-        cmocka_unit_test(explanations),      cmocka_unit_test(description),
-        cmocka_unit_test(many_records),      cmocka_unit_test(second_signature),
-        cmocka_unit_test(versions_rise),     cmocka_unit_test(untrusted),
-        cmocka_unit_test(records_elsewhere), cmocka_unit_test(private_records),
+        cmocka_unit_test(every_field),
+        cmocka_unit_test(consent_and_conversations),
+        cmocka_unit_test(terms),
+        cmocka_unit_test(explanations),
+        cmocka_unit_test(description),
+        cmocka_unit_test(many_records),
+        cmocka_unit_test(second_signature),
+        cmocka_unit_test(versions_rise),
+        cmocka_unit_test(untrusted),
+        cmocka_unit_test(records_elsewhere),
+        cmocka_unit_test(private_records),
         cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

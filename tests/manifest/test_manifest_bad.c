@@ -74,79 +74,99 @@ static void form_of_the_file(void **state)
         "last line end is missing");
 }
 
+static const struct {
+    const char *line, *message;
+} field_cases[] = {
+    {"[]", "a record must be a JSON object"},
+    {"{" CONTENT "}", "field \"id\" is missing"},
+    {"{\"id\":\"\"," CONTENT "}",
+     "field \"id\" must have 1 to 256 bytes without control characters"},
+    {"{\"id\":\"a\\n\"," CONTENT "}",
+     "field \"id\" must have 1 to 256 bytes without control characters"},
+    {"{\"id\":7," CONTENT "}", "field \"id\" must be a string, found an integer"},
+    {"{\"id\":\"x\"}", "a record must have \"content\" or \"private\""},
+    {"{\"id\":\"x\",\"private\":\"abc\"}", "field \"private\" must be 64 lower-case hex digits"},
+    {"{\"id\":\"x\",\"content\":{\"sha256\":\"AB\",\"bytes\":1}}",
+     "in \"content\": field \"sha256\" must be 64 lower-case hex digits"},
+    {"{\"id\":\"x\",\"content\":{\"sha256\":\"" DIGEST "\",\"bytes\":-1}}",
+     "in \"content\": field \"bytes\" must be at least 0, found -1"},
+    {"{\"id\":\"x\",\"content\":{\"sha256\":\"" DIGEST "\"}}",
+     "in \"content\": field \"bytes\" is missing"},
+    {"{\"id\":\"x\"," CONTENT ",\"quality\":1.5}",
+     "field \"quality\" must be from 0 to 1, found 1.5"},
+    {"{\"id\":\"x\"," CONTENT ",\"quality\":\"good\"}",
+     "field \"quality\" must be a number, found a string"},
+    {"{\"id\":\"x\"," CONTENT ",\"source\":\"bot\"}",
+     "field \"source\" must be \"human\", \"model\" or \"human+model\", found \"bot\""},
+    {"{\"id\":\"x\"," CONTENT ",\"component\":\"c\"}", "field \"component\" needs \"parent\""},
+    {"{\"id\":\"x\"," CONTENT ",\"agreement\":{\"raters\":-1}}",
+     "in \"agreement\": field \"raters\" must be at least 0, found -1"},
+    {"{\"id\":\"x\"," CONTENT ",\"agreement\":{\"alpha\":1.5}}",
+     "in \"agreement\": field \"alpha\" must be at most 1, found 1.5"},
+    {"{\"id\":\"x\"," CONTENT ",\"agreement\":{\"kappa\":[]}}",
+     "in \"agreement\": field \"kappa\" must be a number or a string"},
+    {"{\"id\":\"x\"," CONTENT ",\"consent\":{\"withdrawal\":\"2026-01-01\"}}",
+     "in \"consent\": unknown field \"withdrawal\" (allowed: basis, reference, withdrawn)"},
+    {"{\"id\":\"x\"," CONTENT ",\"consent\":{\"withdrawn\":\"yesterday\"}}",
+     "in \"consent\": field \"withdrawn\" must be a time like 2026-11-22T08:42:49Z, found "
+     "\"yesterday\""},
+    {"{\"id\":\"x\"," CONTENT ",\"messages\":[]}",
+     "field \"messages\" must have 1 to 65536 messages, found 0"},
+    {"{\"id\":\"x\"," CONTENT ",\"messages\":[{\"role\":\"user\"}]}",
+     "in \"messages\": message 1: field \"content\" is missing"},
+    {"{\"id\":\"x\"," CONTENT ",\"chosen\":\"a\"}",
+     "fields \"chosen\" and \"rejected\" come together: \"rejected\" is missing"},
+    {"{\"id\":\"x\"," CONTENT ",\"prompt\":7}",
+     "field \"prompt\" must be a string or an array of messages"},
+    {"{\"id\":\"x\"," CONTENT ",\"weight\":-1}",
+     "field \"weight\" must be from 0 to 1000000, found -1"},
+    {"{\"id\":\"x\"," CONTENT ",\"weight\":1e39}",
+     "field \"weight\" must be from 0 to 1000000, found 1e+39"},
+    {"{\"id\":\"x\"," CONTENT ",\"budget\":{\"step\":0}}",
+     "in \"budget\": field \"step\" must be a finite number above 0, found 0"},
+    {"{\"id\":\"x\"," CONTENT ",\"budget\":{\"stpe\":1}}",
+     "in \"budget\": unknown field \"stpe\" (allowed: step, run)"},
+    {"{\"id\":\"x\"," CONTENT ",\"annotators\":[\"a\",3]}",
+     "field \"annotators\": entry 2 must be a string of 1 to 1024 bytes without control "
+     "characters"},
+    {"{\"id\":\"x\"," CONTENT ",\"depth\":\"deepest\"}",
+     "field \"depth\": there is no depth named \"deepest\"; known are all, none, deep"},
+    {"{\"id\":\"x\"," CONTENT ",\"depth\":3}", "field \"depth\" must be a name or a depth profile"},
+    {"{\"id\":\"x\"," CONTENT ",\"depth\":{\"band\":[1,0]}}",
+     "field \"depth\": \"band\" entry 2: depth 0 comes after 1; depths must rise"},
+    {"{\"id\":\"x\"," CONTENT ",\"depth\":{\"by_entropy\":{}}}",
+     "field \"depth\": a depth profile by entropy band or with a schedule is not supported in "
+     "this version; use band, trapezoid, points or layers"},
+    {"{\"id\":\"x\"," CONTENT ",\"rubric\":\"role@3\"}",
+     "field \"rubric\": the taxonomy has no rubric \"role@3\"; it has role@2"},
+    {"{\"id\":\"x\"," CONTENT ",\"segments\":[{\"bytes\":[0,4]},{\"bytes\":[3,5]}]}",
+     "segment 2: bytes [3, 5) must rise, lie within the content and not overlap the segment "
+     "before"},
+    {"{\"id\":\"x\"," CONTENT ",\"segments\":[{\"bytes\":[0,12]}]}",
+     "segment 1: bytes [0, 12) must rise, lie within the content and not overlap the segment "
+     "before"},
+    {"{\"id\":\"x\"," CONTENT ",\"segments\":[{\"bytes\":[0,4.5]}]}",
+     "segment 1: field \"bytes\" must be two integers [from, to)"},
+    {"{\"id\":\"x\"," CONTENT ",\"segments\":[{\"bytes\":[0,4],\"depth\":\"no\"}]}",
+     "segment 1: field \"depth\": there is no depth named \"no\"; known are all, none, deep"},
+    {"{\"id\":\"x\"," CONTENT ",\"quality\":NaN}", "line 1 column 122: invalid token near 'NaN'"},
+    {"{\"id\":\"x\"," CONTENT ",\"weight\":1e999}",
+     "line 1 column 123: real number overflow near '1e999'"},
+    {"{\"id\":\"x\"," CONTENT ",\"id\":\"y\"}",
+     "line 1 column 113: duplicate object key near '\"id\"'"},
+    {"{\"id\":\"x\"," CONTENT "} {}", "line 1 column 111: end of file expected near '{'"},
+    {"{\"id\":\"\xff\"}", "line 1 column 7: unable to decode byte 0xff near '\"'"},
+};
+
 static void fields_of_a_record(void **state)
 {
     const fixture *f = *state;
-    static const struct {
-        const char *line, *message;
-    } cases[] = {
-        {"[]", "a record must be a JSON object"},
-        {"{" CONTENT "}", "field \"id\" is missing"},
-        {"{\"id\":\"\"," CONTENT "}",
-         "field \"id\" must have 1 to 256 bytes without control characters"},
-        {"{\"id\":\"a\\n\"," CONTENT "}",
-         "field \"id\" must have 1 to 256 bytes without control characters"},
-        {"{\"id\":7," CONTENT "}", "field \"id\" must be a string, found an integer"},
-        {"{\"id\":\"x\"}", "a record must have \"content\" or \"private\""},
-        {"{\"id\":\"x\",\"private\":\"abc\"}",
-         "field \"private\" must be 64 lower-case hex digits"},
-        {"{\"id\":\"x\",\"content\":{\"sha256\":\"AB\",\"bytes\":1}}",
-         "in \"content\": field \"sha256\" must be 64 lower-case hex digits"},
-        {"{\"id\":\"x\",\"content\":{\"sha256\":\"" DIGEST "\",\"bytes\":-1}}",
-         "in \"content\": field \"bytes\" must be at least 0, found -1"},
-        {"{\"id\":\"x\",\"content\":{\"sha256\":\"" DIGEST "\"}}",
-         "in \"content\": field \"bytes\" is missing"},
-        {"{\"id\":\"x\"," CONTENT ",\"quality\":1.5}",
-         "field \"quality\" must be from 0 to 1, found 1.5"},
-        {"{\"id\":\"x\"," CONTENT ",\"quality\":\"good\"}",
-         "field \"quality\" must be a number, found a string"},
-        {"{\"id\":\"x\"," CONTENT ",\"weight\":-1}",
-         "field \"weight\" must be from 0 to 1000000, found -1"},
-        {"{\"id\":\"x\"," CONTENT ",\"weight\":1e39}",
-         "field \"weight\" must be from 0 to 1000000, found 1e+39"},
-        {"{\"id\":\"x\"," CONTENT ",\"budget\":{\"step\":0}}",
-         "in \"budget\": field \"step\" must be a finite number above 0, found 0"},
-        {"{\"id\":\"x\"," CONTENT ",\"budget\":{\"stpe\":1}}",
-         "in \"budget\": unknown field \"stpe\" (allowed: step, run)"},
-        {"{\"id\":\"x\"," CONTENT ",\"annotators\":[\"a\",3]}",
-         "field \"annotators\": entry 2 must be a string of 1 to 1024 bytes without control "
-         "characters"},
-        {"{\"id\":\"x\"," CONTENT ",\"depth\":\"deepest\"}",
-         "field \"depth\": there is no depth named \"deepest\"; known are all, none, deep"},
-        {"{\"id\":\"x\"," CONTENT ",\"depth\":3}",
-         "field \"depth\" must be a name or a depth profile"},
-        {"{\"id\":\"x\"," CONTENT ",\"depth\":{\"band\":[1,0]}}",
-         "field \"depth\": \"band\" entry 2: depth 0 comes after 1; depths must rise"},
-        {"{\"id\":\"x\"," CONTENT ",\"depth\":{\"by_entropy\":{}}}",
-         "field \"depth\": a depth profile by entropy band or with a schedule is not supported in "
-         "this version; use band, trapezoid, points or layers"},
-        {"{\"id\":\"x\"," CONTENT ",\"rubric\":\"role@3\"}",
-         "field \"rubric\": the taxonomy has no rubric \"role@3\"; it has role@2"},
-        {"{\"id\":\"x\"," CONTENT ",\"segments\":[{\"bytes\":[0,4]},{\"bytes\":[3,5]}]}",
-         "segment 2: bytes [3, 5) must rise, lie within the content and not overlap the segment "
-         "before"},
-        {"{\"id\":\"x\"," CONTENT ",\"segments\":[{\"bytes\":[0,12]}]}",
-         "segment 1: bytes [0, 12) must rise, lie within the content and not overlap the segment "
-         "before"},
-        {"{\"id\":\"x\"," CONTENT ",\"segments\":[{\"bytes\":[0,4.5]}]}",
-         "segment 1: field \"bytes\" must be two integers [from, to)"},
-        {"{\"id\":\"x\"," CONTENT ",\"segments\":[{\"bytes\":[0,4],\"depth\":\"no\"}]}",
-         "segment 1: field \"depth\": there is no depth named \"no\"; known are all, none, deep"},
-        {"{\"id\":\"x\"," CONTENT ",\"quality\":NaN}",
-         "line 1 column 122: invalid token near 'NaN'"},
-        {"{\"id\":\"x\"," CONTENT ",\"weight\":1e999}",
-         "line 1 column 123: real number overflow near '1e999'"},
-        {"{\"id\":\"x\"," CONTENT ",\"id\":\"y\"}",
-         "line 1 column 113: duplicate object key near '\"id\"'"},
-        {"{\"id\":\"x\"," CONTENT "} {}", "line 1 column 111: end of file expected near '{'"},
-        {"{\"id\":\"\xff\"}", "line 1 column 7: unable to decode byte 0xff near '\"'"},
-    };
     static const char taxonomy[] = "{\"profiles\":{\"deep\":{\"band\":[0.6,1]}},"
                                    "\"rubrics\":{\"role@2\":{\"depth\":\"deep\"}}}";
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof field_cases / sizeof *field_cases; i++) {
         char text[2048], message[800];
-        snprintf(text, sizeof text, RECORD("a") "%s\n", cases[i].line);
-        snprintf(message, sizeof message, "bad.jsonl: line 2: %s", cases[i].message);
+        snprintf(text, sizeof text, RECORD("a") "%s\n", field_cases[i].line);
+        snprintf(message, sizeof message, "bad.jsonl: line 2: %s", field_cases[i].message);
         assert_not_signed(f, text, taxonomy, PLUMB_ERR_FORMAT, message);
     }
     assert_not_signed(f, RECORD("a") RECORD("b") RECORD("a"), NULL, PLUMB_ERR_FORMAT,
