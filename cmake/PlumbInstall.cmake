@@ -13,6 +13,9 @@ foreach(program plumb_cli plumb-lm plumb-debian-tags)
     install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   endif()
 endforeach()
+if(PLUMB_TOOLS_ONLY)
+  return()
+endif()
 install(TARGETS plumb LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 
 # A header is public if its name begins with plumb; they include each other from the root.

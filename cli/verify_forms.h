@@ -1,0 +1,18 @@
+/* What `plumb verify` recognises, each in its own file: cmd_verify.c has the arguments and the
+ * choice. They print their answer and return the exit code. */
+#ifndef PLUMB_CLI_VERIFY_FORMS_H
+#define PLUMB_CLI_VERIFY_FORMS_H
+
+#include "cli/commands.h"
+
+typedef struct plumb__verify_arguments {
+    const char *path, *trust, *manifest, *step_text;
+    bool untrusted, full, closed, help;
+} plumb__verify_arguments;
+
+/* A run bundle; `checkpoint` (NULL: none) is the file in it that was asked about. */
+int plumb__verify_run(const plumb__verify_arguments *a, const char *dir, const char *checkpoint);
+/* A file in a bundle's checkpoints/: it holds if its run holds. */
+int plumb__verify_run_checkpoint(const plumb__verify_arguments *a);
+
+#endif
