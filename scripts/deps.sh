@@ -62,8 +62,8 @@ plumb_venv() {
     echo "installing into $dir: $(grep -vc '^#' "$requirements") Python packages" >&2
     rm -rf "$dir"
     if "$python" -m venv "$dir" >/dev/null 2>&1 &&
-        timeout 300 "$dir/bin/python" -m pip -q --disable-pip-version-check --no-input install --no-compile \
-            --retries 1 --timeout 15 -r "$requirements" >"$dir/pip.log" 2>&1; then
+        timeout 300 "$dir/bin/python" -m pip -q --disable-pip-version-check --no-input install \
+            --no-compile --retries 1 --timeout 15 -r "$requirements" >"$dir/pip.log" 2>&1; then
         cp "$requirements" "$dir/requirements.txt"
     else
         echo "going on without: $dir ($(tail -n 1 "$dir/pip.log" 2>/dev/null))" >&2
