@@ -9,7 +9,13 @@
 #include <string.h>
 
 /* plumb_reason of runtime/plumb.h, whose numbers are pinned by the format. */
-enum { REASON_UNKNOWN = 2, REASON_ZERO_WEIGHT = 4, REASON_UNKNOWN_PASSED = 6, REASON_SEGMENT = 7 };
+enum {
+    REASON_UNKNOWN = 2,
+    REASON_ZERO_WEIGHT = 4,
+    REASON_UNKNOWN_PASSED = 6,
+    REASON_SEGMENT = 7,
+    REASON_WITHDRAWN = 9
+};
 
 static uint16_t stored(double value, double max_mask)
 {
@@ -88,9 +94,11 @@ static plumb_status grant_known(plumb__grants *grants, const plumb__step *step, 
         return plumb__fail(err, PLUMB_ERR_MISMATCH, "step %llu: example %s has segment %d",
                            (unsigned long long)step->step, out->id, segment);
     const bool missing = segment >= 0 && (uint32_t)segment >= n_segments;
-    if (missing || !((float)record.weight > 0)) {
+    if (record.withdrawn || missing || !((float)record.weight > 0)) {
         out->refused = true;
-        out->reason = missing ? REASON_SEGMENT : REASON_ZERO_WEIGHT;
+        out->reason = record.withdrawn ? REASON_WITHDRAWN
+                      : missing        ? REASON_SEGMENT
+                                       : REASON_ZERO_WEIGHT;
         return PLUMB_OK;
     }
     out->mask = profile_masks(grants, out->number, segment,

@@ -184,6 +184,10 @@ static void admit_known(plumb_run *run, uint32_t row, const plumb_unit *unit,
     c->unit_nats[row] = or_default(record->step_budget_nats, run->policy.unit_step_nats);
     c->run_nats[row] = or_default(record->run_budget_nats, run->policy.run_nats);
     c->weight[row] = (float)record->weight;
+    if (record->withdrawn) {
+        decide(c, row, PLUMB_REJECTED, PLUMB_REASON_WITHDRAWN);
+        return;
+    }
     c->checked[row] = unit->content && record->has_digest;
     if (c->checked[row] && !content_matches(unit, record)) {
         decide(c, row, PLUMB_REJECTED, PLUMB_REASON_CONTENT);

@@ -201,7 +201,8 @@ typedef enum plumb_reason {
     PLUMB_REASON_NO_DEPTH = 5,       /* the profile is 0 at every layer of this model */
     PLUMB_REASON_UNKNOWN_PASSED = 6, /* policy unknown: pass */
     PLUMB_REASON_SEGMENT = 7,        /* the record has no such segment */
-    PLUMB_REASON_EXHAUSTED = 8       /* its run ledger is used up at every layer it may reach */
+    PLUMB_REASON_EXHAUSTED = 8,      /* its run ledger is used up at every layer it may reach */
+    PLUMB_REASON_WITHDRAWN = 9       /* its consent was, or its vendor withdrew it */
 } plumb_reason;
 
 /* Starts a micro-batch: looks the units up, decides admission. `total_rows` is R of this batch.
