@@ -75,9 +75,10 @@ typedef struct plumb_record {
         *parent, *licence, *marking, *profile; /* profile: resolved depth profile, canonical text */
     const char *const *annotators;
     uint32_t n_annotators;
-    uint32_t n_segments;                      /* 0: the record is not divided */
-    double quality;                           /* NaN: not stated */
-    double weight;                            /* 1 unless stated */
+    uint32_t n_segments; /* 0: the record is not divided */
+    double quality;      /* NaN: not stated */
+    double weight; /* of its loss: 1 unless stated, times its share among the components of its
+                      parent */
     double step_budget_nats, run_budget_nats; /* NaN: not stated anywhere in the manifest */
     bool has_digest;
     uint8_t sha256[32];
@@ -106,12 +107,30 @@ PLUMB_API const char *plumb_manifest_profile_text(const plumb_manifest *m, uint3
 PLUMB_API double plumb_manifest_profile_mask(const plumb_manifest *m, uint32_t profile,
                                              double depth, const char *layer);
 
-/* A segment of a record: content bytes [from, to) under a profile of their own. */
+typedef enum plumb_segment_kind {
+    PLUMB_SEGMENT_BYTES = 0,   /* content bytes [from, to) */
+    PLUMB_SEGMENT_MESSAGE = 1, /* message number `from`, from 0; to = from + 1 */
+    PLUMB_SEGMENT_PART = 2     /* `from` is a plumb_part; to = from + 1 */
+} plumb_segment_kind;
+typedef enum plumb_part {
+    PLUMB_PART_PROMPT = 0,
+    PLUMB_PART_CHOSEN = 1,
+    PLUMB_PART_REJECTED = 2
+} plumb_part;
+
+/* A part of a record with terms of its own. The loss of a unit that is a segment has the weight
+ * record weight x segment weight. Strings and lists are borrowed. */
 typedef struct plumb_segment {
     uint64_t from, to;
-    uint32_t profile;
+    uint32_t kind;                 /* plumb_segment_kind */
+    uint32_t profile;              /* into the manifest's distinct profiles */
+    double weight;                 /* after recombination by the record's template; 1 without one */
+    const char *component;         /* of the template; NULL: none */
+    const char *const *annotators; /* its own, else the record's */
+    uint32_t n_annotators;
 } plumb_segment;
-/* The record's segments, ascending and without overlap; borrowed, NULL when there are none. */
+/* The record's segments, those of one kind ascending and without overlap; borrowed, NULL when there
+ * are none. */
 PLUMB_API const plumb_segment *plumb_manifest_segments(const plumb_manifest *m, uint32_t number,
                                                        uint32_t *n);
 

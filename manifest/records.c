@@ -111,6 +111,7 @@ void plumb__table_free(plumb__table *t)
     plumb__free(t->withdrawn_s);
     plumb__free(t->segment_start);
     plumb__free(t->segments);
+    plumb__free(t->segment_refs);
     plumb__free(t->annotators);
     plumb__free(t->annotator_start);
     memset(t, 0, sizeof *t);
@@ -164,37 +165,18 @@ static plumb_status keep(plumb__table *t, const char *text, uint32_t *out, plumb
     return text == NULL ? PLUMB_OK : plumb__intern_add(&t->strings, text, strlen(text), out, err);
 }
 
-static double stated(double record, double rubric, double defaults)
-{
-    if (!isnan(record)) return record;
-    return !isnan(rubric) ? rubric : defaults;
-}
-
-/* A term is the record's own, else its rubric's, else the default. */
-static plumb_status resolve(const char *what, const plumb__taxonomy *taxonomy,
-                            const plumb__fields *f, plumb__class *out, plumb_error *err)
-{
-    static const plumb__terms nothing = {PLUMB__INTERN_NONE, PLUMB__INTERN_NONE, NAN, NAN, NAN};
-    const plumb__terms *rubric = NULL, *own = &f->terms, *defaults = &taxonomy->defaults;
-    PLUMB_TRY(plumb__rubric_find(what, taxonomy, f->rubric, &rubric, err));
-    if (rubric == NULL) rubric = &nothing;
-    out->step_nats = stated(own->step_nats, rubric->step_nats, defaults->step_nats);
-    out->run_nats = stated(own->run_nats, rubric->run_nats, defaults->run_nats);
-    out->weight = stated(own->weight, rubric->weight, defaults->weight);
-    if (isnan(out->weight)) out->weight = 1.0;
-    out->profile = own->profile;
-    if (out->profile == PLUMB__INTERN_NONE) out->profile = rubric->profile;
-    if (out->profile == PLUMB__INTERN_NONE) out->profile = defaults->profile;
-    if (out->profile == PLUMB__INTERN_NONE) out->profile = taxonomy->name_profile[0]; /* "all" */
-    return PLUMB_OK;
-}
-
 static plumb_status add_class(const char *what, plumb__table *t, const plumb__taxonomy *taxonomy,
                               const plumb__fields *f, uint32_t *out, plumb_error *err)
 {
     plumb__class c;
+    plumb__terms terms;
+    const plumb__refs refs = {f->rubric, f->domain, f->template_name, f->component, f->parent};
     memset(&c, 0, sizeof c);
-    PLUMB_TRY(resolve(what, taxonomy, f, &c, err));
+    PLUMB_TRY(plumb__terms_resolve(what, taxonomy, &refs, &f->terms, &terms, err));
+    c.profile = terms.profile;
+    c.weight = terms.weight;
+    c.step_nats = terms.step_nats;
+    c.run_nats = terms.run_nats;
     PLUMB_TRY(keep(t, f->rubric, &c.rubric, err));
     PLUMB_TRY(keep(t, f->domain, &c.domain, err));
     PLUMB_TRY(keep(t, f->source, &c.source, err));
@@ -206,14 +188,14 @@ static plumb_status add_class(const char *what, plumb__table *t, const plumb__ta
     return plumb__intern_add(&t->classes, &c, sizeof c, out, err);
 }
 
-static plumb_status add_annotators(plumb__table *t, const plumb__fields *f, uint32_t *out,
+plumb_status plumb__annotators_add(plumb__table *t, const json_t *names, uint32_t *out,
                                    plumb_error *err)
 {
     plumb__bytes set = {0};
     plumb_status status = PLUMB_OK;
-    for (size_t i = 0; status == PLUMB_OK && i < json_array_size(f->annotators); i++) {
+    for (size_t i = 0; status == PLUMB_OK && i < json_array_size(names); i++) {
         uint32_t number;
-        status = keep(t, json_string_value(json_array_get(f->annotators, i)), &number, err);
+        status = keep(t, json_string_value(json_array_get(names, i)), &number, err);
         if (status == PLUMB_OK) plumb__bytes_u32(&set, number);
     }
     if (status == PLUMB_OK) status = plumb__bytes_check(&set, err);
@@ -245,7 +227,7 @@ static plumb_status add_record(const char *what, uint64_t line, const char *plac
     PLUMB_TRY(plumb__fields_read(place, obj, taxonomy, &f, err));
     PLUMB_TRY(add_id(what, line, t, f.id, err));
     PLUMB_TRY(add_class(place, t, taxonomy, &f, &t->class_of[at], err));
-    PLUMB_TRY(add_annotators(t, &f, &t->annotators_of[at], err));
+    PLUMB_TRY(plumb__annotators_add(t, f.annotators, &t->annotators_of[at], err));
     PLUMB_TRY(plumb__segments_add(place, t, taxonomy, &f, plumb__table_class(t, at).profile, err));
     PLUMB_TRY(keep(t, f.text, &t->text[at], err));
     PLUMB_TRY(keep(t, f.label, &t->label[at], err));
@@ -313,6 +295,8 @@ plumb_status plumb__table_read(const char *what, const char *data, size_t n, uin
     if (status == PLUMB_OK) status = read_lines(what, data, n, private_file, taxonomy, out, err);
     if (status == PLUMB_OK) status = plumb__private_check_used(private_file, err);
     if (status == PLUMB_OK) status = list_annotators(out, err);
+    if (status == PLUMB_OK) plumb__segments_finish(out);
+    if (status == PLUMB_OK) status = plumb__siblings_recombine(what, out, taxonomy, err);
     if (status != PLUMB_OK) plumb__table_free(out);
     return status;
 }

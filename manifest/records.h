@@ -39,6 +39,12 @@ typedef struct plumb__class {
     double weight, step_nats, run_nats;
 } plumb__class;
 
+/* What a segment's pointers will point to, while the strings may still move. */
+typedef struct plumb__segment_refs {
+    uint32_t component;  /* into strings, PLUMB__INTERN_NONE: none */
+    uint32_t annotators; /* into annotator_sets */
+} plumb__segment_refs;
+
 typedef struct plumb__table {
     uint32_t n;
     size_t rows;           /* room for */
@@ -53,7 +59,8 @@ typedef struct plumb__table {
     int64_t *withdrawn_s;    /* PLUMB__NOT_WITHDRAWN; NULL while no record is withdrawn */
     uint32_t *segment_start; /* n + 1, into segments */
     plumb_segment *segments;
-    size_t segments_capacity;
+    plumb__segment_refs *segment_refs; /* gone after plumb__segments_finish */
+    size_t segments_capacity, refs_capacity;
     const char **annotators;   /* of all distinct sets, one behind the other */
     uint32_t *annotator_start; /* sets + 1 */
 } plumb__table;
@@ -66,7 +73,11 @@ plumb_status plumb__lines_check(const char *what, const char *data, size_t n, ui
 plumb_status plumb__table_read(const char *what, const char *data, size_t n, uint64_t lines,
                                plumb__private *private_file, plumb__taxonomy *taxonomy,
                                plumb__table *out, plumb_error *err) PLUMB_MUST_CHECK;
-/* The segments of the record that is being read into row table->n, whose own profile this is. */
+/* Adds a list of names (NULL: none) as an annotator set. */
+plumb_status plumb__annotators_add(plumb__table *table, const json_t *names, uint32_t *set,
+                                   plumb_error *err) PLUMB_MUST_CHECK;
+/* The segments of the record that is being read into row table->n, whose annotators are in and
+ * whose resolved profile this is. Adds to the taxonomy's profiles: one thread at a time. */
 plumb_status plumb__segments_add(const char *what, plumb__table *table, plumb__taxonomy *taxonomy,
                                  const plumb__fields *fields, uint32_t profile,
                                  plumb_error *err) PLUMB_MUST_CHECK;
@@ -74,6 +85,13 @@ plumb_status plumb__segments_add(const char *what, plumb__table *table, plumb__t
 plumb_status plumb__table_withdraw(plumb__table *table, uint32_t number, int64_t at_s,
                                    plumb_error *err) PLUMB_MUST_CHECK;
 int64_t plumb__table_withdrawn_s(const plumb__table *table, uint32_t number);
+/* After the last record, when strings and annotator lists stay where they are. */
+void plumb__segments_finish(plumb__table *table);
+/* Weights of the records that are components of one parent, by their template's recombination;
+ * after the last record. `what` is the file. */
+plumb_status plumb__siblings_recombine(const char *what, plumb__table *table,
+                                       const plumb__taxonomy *taxonomy,
+                                       plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__table_free(plumb__table *table);
 uint64_t plumb__table_memory(const plumb__table *table);
 plumb__class plumb__table_class(const plumb__table *table, uint32_t number);

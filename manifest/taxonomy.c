@@ -102,6 +102,14 @@ static plumb_status read_budget(const char *what, const json_t *budget, const ch
                        *out);
 }
 
+plumb_status plumb__weight_read(const char *what, const json_t *obj, double *out, plumb_error *err)
+{
+    PLUMB_TRY(plumb__json_number(what, obj, "weight", false, out, err));
+    if (isnan(*out) || (*out >= 0.0 && *out <= MAX_WEIGHT)) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_FORMAT,
+                       "%s: field \"weight\" must be from 0 to 1000000, found %g", what, *out);
+}
+
 plumb_status plumb__terms_read(const char *what, const json_t *obj, plumb__taxonomy *taxonomy,
                                plumb__terms *out, plumb_error *err)
 {
@@ -112,12 +120,7 @@ plumb_status plumb__terms_read(const char *what, const json_t *obj, plumb__taxon
     if (depth != NULL) {
         PLUMB_TRY(plumb__depth_read(what, depth, taxonomy, &out->profile, &out->depth_name, err));
     }
-    PLUMB_TRY(plumb__json_number(what, obj, "weight", false, &out->weight, err));
-    if (!isnan(out->weight) && !(out->weight >= 0.0 && out->weight <= MAX_WEIGHT)) {
-        return plumb__fail(err, PLUMB_ERR_FORMAT,
-                           "%s: field \"weight\" must be from 0 to 1000000, found %g", what,
-                           out->weight);
-    }
+    PLUMB_TRY(plumb__weight_read(what, obj, &out->weight, err));
     PLUMB_TRY(plumb__json_object(what, obj, "budget", false, &budget, err));
     if (budget == NULL) return PLUMB_OK;
     snprintf(place, sizeof place, "%s: in \"budget\"", what);
