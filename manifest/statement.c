@@ -138,6 +138,12 @@ static plumb_status read_supersedes(const char *what, const json_t *predicate,
     if (before == NULL) return PLUMB_OK;
     PLUMB_TRY(plumb__json_only(what, before, allowed, err));
     PLUMB_TRY(read_count(what, before, "version", &out->supersedes_version, err));
+    if (out->supersedes_version >= out->version) {
+        return plumb__fail(err, PLUMB_ERR_FORMAT,
+                           "%s: version %" PRIu64 " cannot supersede version %" PRIu64
+                           "; versions rise",
+                           what, out->version, out->supersedes_version);
+    }
     return read_hash(what, before, "root", &out->supersedes_root, err);
 }
 
