@@ -281,6 +281,27 @@ static void wrong_statements(void **state)
                    "'\"_type\"'");
 }
 
+/* Versions rise: nothing supersedes itself or what came later. */
+static void wrong_order(void **state)
+{
+    const fixture *f = *state;
+    plumb__bytes payload = {0};
+    plumb__statement s = {.subject = "records.jsonl",
+                          .vendor = "acme",
+                          .dataset = "set",
+                          .version = 2,
+                          .issued_s = 1,
+                          .supersedes_version = 2};
+    s.records.bytes = s.records.count = 1;
+    sign_records(f, RECORD("a"), NULL);
+    assert_works(plumb__statement_dump(&s, &payload, err));
+    forge(f, PLUMB__PAYLOAD_TYPE_INTOTO, plumb__bytes_text(&payload));
+    assert_refused(f, "trust.json", PLUMB_ERR_FORMAT,
+                   "records.plumb.json: statement: version 2 cannot supersede version 2; versions "
+                   "rise");
+    plumb__bytes_free(&payload);
+}
+
 /* A statement whose records are right but whose count, root or second digest is not. */
 static void contradictions(void **state)
 {
@@ -487,11 +508,12 @@ static void every_byte_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(form_of_the_file), cmocka_unit_test(fields_of_a_record),
-        cmocka_unit_test(taxonomies),       cmocka_unit_test(changed_files),
-        cmocka_unit_test(wrong_statements), cmocka_unit_test(contradictions),
-        cmocka_unit_test(wrong_signers),    cmocka_unit_test(expiry_and_audience),
-        cmocka_unit_test(full_disk),        cmocka_unit_test(every_byte_counts),
+        cmocka_unit_test(form_of_the_file),    cmocka_unit_test(fields_of_a_record),
+        cmocka_unit_test(taxonomies),          cmocka_unit_test(changed_files),
+        cmocka_unit_test(wrong_statements),    cmocka_unit_test(wrong_order),
+        cmocka_unit_test(contradictions),      cmocka_unit_test(wrong_signers),
+        cmocka_unit_test(expiry_and_audience), cmocka_unit_test(full_disk),
+        cmocka_unit_test(every_byte_counts),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
