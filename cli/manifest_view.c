@@ -25,6 +25,18 @@ plumb_status plumb__manifest_view_open(plumb__manifest_view *view, plumb_manifes
     return status;
 }
 
+static json_t *witnesses_json(const plumb_manifest *m, uint32_t n)
+{
+    json_t *out = json_array();
+    char when[21];
+    for (uint32_t i = 0; i < n; i++) {
+        const plumb_manifest_witness w = plumb_manifest_witness_at(m, i);
+        plumb__cli_format_time(w.time_s, when);
+        json_array_append_new(out, json_pack("{s:s,s:s}", "name", w.name, "time", when));
+    }
+    return out;
+}
+
 json_t *plumb__manifest_view_json(const plumb__manifest_view *view, const plumb_manifest *m)
 {
     plumb_manifest_info info;
@@ -37,7 +49,8 @@ json_t *plumb__manifest_view_json(const plumb__manifest_view *view, const plumb_
         const plumb_manifest_signer s = plumb_manifest_signer_at(m, i);
         json_array_append_new(signers, json_pack("{s:s,s:s}", "name", s.name, "keyid", s.keyid));
     }
-    return json_pack("{s:s,s:s,s:s,s:I,s:I,s:s,s:s?,s:b,s:s?,s:s,s:s,s:s,s:b,s:b,s:o,s:s?,s:I}",
+    return json_pack("{s:s,s:s,s:s,s:I,s:I,s:s,s:s?,s:b,s:s?,s:s,s:s,s:s,s:b,s:b,s:o,s:s?,s:I,s:o,"
+                     "s:I}",
                      "file", view->path, "vendor", info.vendor, "dataset", info.dataset, "version",
                      (json_int_t)info.manifest_version, "records", (json_int_t)info.records,
                      "issued", issued, "expires", info.expires_s != 0 ? expires : NULL, "expired",
@@ -46,7 +59,21 @@ json_t *plumb__manifest_view_json(const plumb__manifest_view *view, const plumb_
                      info.records_digest, "checkpoint", info.checkpoint, "signer_checked",
                      info.n_signers > 0, "signers", signers, "root_fingerprint",
                      view->fingerprint[0] != '\0' ? view->fingerprint : NULL, "table_bytes",
-                     (json_int_t)info.table_bytes);
+                     (json_int_t)info.table_bytes, "witnesses", witnesses_json(m, info.n_witnesses),
+                     "unchecked_lines", (json_int_t)info.unchecked_lines);
+}
+
+static void print_witnesses(const plumb_manifest *m, const plumb_manifest_info *info)
+{
+    char when[21];
+    for (uint32_t i = 0; i < info->n_witnesses; i++) {
+        const plumb_manifest_witness w = plumb_manifest_witness_at(m, i);
+        plumb__cli_format_time(w.time_s, when);
+        printf("cosigned    %s by %s\n", when, w.name);
+    }
+    if (info->unchecked_lines > 0)
+        printf("not checked %u signature line%s of the checkpoint, by nobody in the trust store\n",
+               info->unchecked_lines, info->unchecked_lines == 1 ? "" : "s");
 }
 
 void plumb__manifest_view_print(const plumb__manifest_view *view, const plumb_manifest *m)
@@ -73,4 +100,5 @@ void plumb__manifest_view_print(const plumb__manifest_view *view, const plumb_ma
            : info.n_signers > 0 ? "none"
                                 : "not checked",
            info.statement_digest);
+    print_witnesses(m, &info);
 }

@@ -81,7 +81,13 @@ static plumb_status open_statement(const char *path, const plumb_trust *trust, i
         status = plumb__statement_parse(path, m->payload.data, m->payload.size, &m->statement, err);
     }
     if (status == PLUMB_OK && trust != NULL) {
+        status = plumb__manifest_read_checkpoint(path, trust, m, err);
+    }
+    if (status == PLUMB_OK && trust != NULL) {
         status = plumb__signers_judge(path, trust, at_s, m, err);
+    }
+    if (status == PLUMB_OK && trust != NULL) {
+        status = plumb__manifest_check_checkpoint(path, m, err);
     }
     hex_of(&m->envelope, m->envelope_hex);
     hex_of(&m->payload, m->statement_hex);

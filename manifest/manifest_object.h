@@ -3,16 +3,17 @@
 #define PLUMB_MANIFEST_OBJECT_H
 
 #include "base/file.h"
+#include "manifest/cosign.h"
 #include "manifest/dsse.h"
 #include "manifest/records.h"
 #include "manifest/statement.h"
 
 #define PLUMB__ENVELOPE_CAP ((size_t)256 << 20)
-#define PLUMB__CHECKPOINT_CAP 4096
 
 typedef struct plumb__signer {
     char *name, keyid[PLUMB_KEYID_TEXT_BYTES];
     plumb_public_key key;
+    bool noted; /* has signed the checkpoint too */
 } plumb__signer;
 
 struct plumb_manifest {
@@ -24,6 +25,8 @@ struct plumb_manifest {
     plumb__table table;
     uint32_t n_signers;
     plumb__signer signers[PLUMB__DSSE_MAX_SIGNATURES];
+    plumb__witnesses witnesses;
+    uint32_t unchecked_lines; /* of the checkpoint: by nobody that the store knows */
     bool expired;
     char root_hex[PLUMB__HASH_HEX_BYTES], statement_hex[PLUMB__HASH_HEX_BYTES];
     char envelope_hex[PLUMB__HASH_HEX_BYTES], records_hex[PLUMB__HASH_HEX_BYTES];
@@ -40,9 +43,15 @@ plumb_status plumb__manifest_envelope_read(const char *path, plumb__bytes *text,
 /* The records file beside the envelope, against the statement, and its lines. */
 plumb_status plumb__manifest_open_records(const char *path, const plumb_manifest_options *options,
                                           plumb_manifest *m, plumb_error *err) PLUMB_MUST_CHECK;
-/* NAME.checkpoint, where there is one. */
-plumb_status plumb__manifest_check_checkpoint(const char *envelope_path, plumb_manifest *m,
+/* NAME.checkpoint, where there is one: form, the signers' lines, the statement, the witnesses.
+ * After plumb__signers_find, before plumb__signers_judge. */
+plumb_status plumb__manifest_read_checkpoint(const char *envelope_path, const plumb_trust *trust,
+                                             plumb_manifest *m, plumb_error *err) PLUMB_MUST_CHECK;
+/* Then, of the signers that are left, one at least has signed it. */
+plumb_status plumb__manifest_check_checkpoint(const char *envelope_path, const plumb_manifest *m,
                                               plumb_error *err) PLUMB_MUST_CHECK;
+/* The earliest time at which a witness of the trust store had seen this very statement; 0: none. */
+int64_t plumb__manifest_cosigned_s(const plumb_manifest *m);
 
 /* Signatures against the store, before the payload is looked at: fills keys of signers. */
 plumb_status plumb__signers_find(const char *what, const plumb__dsse *envelope,

@@ -26,6 +26,9 @@ void plumb_manifest_describe(const plumb_manifest *m, plumb_manifest_info *info)
         .audience = m->statement.audience,
         .n_signers = m->n_signers,
         .checkpoint = m->checkpoint.size > 0,
+        .cosigned_s = m->witnesses.earliest_s,
+        .n_witnesses = m->witnesses.n,
+        .unchecked_lines = m->unchecked_lines,
     };
 }
 
@@ -33,6 +36,12 @@ plumb_manifest_signer plumb_manifest_signer_at(const plumb_manifest *m, uint32_t
 {
     if (i >= m->n_signers) return (plumb_manifest_signer){NULL, NULL};
     return (plumb_manifest_signer){m->signers[i].name, m->signers[i].keyid};
+}
+
+plumb_manifest_witness plumb_manifest_witness_at(const plumb_manifest *m, uint32_t i)
+{
+    if (i >= m->witnesses.n) return (plumb_manifest_witness){NULL, 0};
+    return (plumb_manifest_witness){m->witnesses.list[i].name, m->witnesses.list[i].time_s};
 }
 
 const char *plumb_manifest_statement(const plumb_manifest *m, size_t *n)

@@ -75,8 +75,6 @@ plumb_status plumb__manifest_open_records(const char *path, const plumb_manifest
     const char *where = options->records_path != NULL ? options->records_path : records_path;
     PLUMB_TRY(read_records(where, m, err));
     PLUMB_TRY(check_records(where, m, err));
-    /* Untrusted there is no key to check a checkpoint with. */
-    if (!options->untrusted) PLUMB_TRY(plumb__manifest_check_checkpoint(path, m, err));
     PLUMB_TRY(plumb__taxonomy_read("taxonomy", m->statement.taxonomy, &m->taxonomy, err));
     return read_table(path, where, options->private_path, m, err);
 }

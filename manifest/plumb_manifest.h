@@ -51,6 +51,9 @@ typedef struct plumb_manifest_info {
     const char *audience;         /* of the signed statement; NULL: none */
     uint32_t n_signers;           /* keys that count; 0 when opened untrusted */
     bool checkpoint;              /* there was one, and it holds */
+    int64_t cosigned_s;           /* earliest time by a witness of the trust store; 0: none */
+    uint32_t n_witnesses;         /* that count, see plumb_manifest_witness_at */
+    uint32_t unchecked_lines;     /* signature lines of the checkpoint by nobody in the store */
 } plumb_manifest_info;
 PLUMB_API void plumb_manifest_describe(const plumb_manifest *m, plumb_manifest_info *info);
 
@@ -60,6 +63,12 @@ typedef struct plumb_manifest_signer {
 } plumb_manifest_signer;
 /* i < n_signers. */
 PLUMB_API plumb_manifest_signer plumb_manifest_signer_at(const plumb_manifest *m, uint32_t i);
+typedef struct plumb_manifest_witness {
+    const char *name; /* "vendor/name" in the trust store; borrowed from the manifest */
+    int64_t time_s;   /* seconds since 1970, by the witness's clock */
+} plumb_manifest_witness;
+/* i < n_witnesses. */
+PLUMB_API plumb_manifest_witness plumb_manifest_witness_at(const plumb_manifest *m, uint32_t i);
 /* The exact bytes of the signed payload. Borrowed. */
 PLUMB_API const char *plumb_manifest_statement(const plumb_manifest *m, size_t *n);
 

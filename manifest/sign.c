@@ -1,11 +1,9 @@
-/* Signing a records file. Order of writes: the old checkpoint goes first, then the envelope, then
- * the new checkpoint; a crash in between leaves a valid manifest without a checkpoint, never a
- * wrong one. */
+/* Signing a records file: what is to be signed, and the signature by a key that is here. Writing is
+ * in sign_write.c. */
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "manifest/manifest_object.h"
 #include "manifest/names.h"
-#include "manifest/note.h"
+#include "manifest/signing.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,27 +17,18 @@ void plumb_sign_options_default(plumb_sign_options *options)
     *options = (plumb_sign_options){.size = sizeof *options, .version = 1, .manifest_version = 1};
 }
 
-typedef struct signing {
-    char envelope_path[PLUMB__PATH_BYTES], checkpoint_path[PLUMB__PATH_BYTES];
-    char private_path[PLUMB__PATH_BYTES];
-    plumb__bytes records, old_text, payload;
-    json_t *taxonomy;
-    plumb__statement statement, old; /* old.root NULL: there was no envelope */
-    plumb__dsse envelope;
-} signing;
-
-static void signing_free(signing *s)
+void plumb__signing_free(plumb__signing *s)
 {
+    if (s == NULL) return;
     plumb__dsse_free(&s->envelope);
     plumb__statement_free(&s->old);
+    plumb__statement_free(&s->statement);
     json_decref(s->taxonomy);
-    plumb__bytes_free(&s->records);
     plumb__bytes_free(&s->old_text);
-    plumb__bytes_free(&s->payload);
     plumb__free(s);
 }
 
-static plumb_status make_paths(const char *records_path, signing *s, plumb_error *err)
+plumb_status plumb__signing_paths(const char *records_path, plumb__signing *s, plumb_error *err)
 {
     const size_t n = strlen(records_path);
     if (n <= 6 || strcmp(records_path + n - 6, ".jsonl") != 0) {
@@ -85,32 +74,33 @@ static plumb_status read_taxonomy(const char *path, json_t **out, plumb_error *e
     return status;
 }
 
-/* What opening would refuse must not be signed: the same reader goes over every line. */
-static plumb_status check_records(const char *path, const char *taxonomy_path, signing *s,
-                                  plumb_error *err)
+plumb_status plumb__signing_read_records(const char *records_path, const char *taxonomy_path,
+                                         plumb__signing *s, plumb__records_identity *out,
+                                         plumb_error *err)
 {
-    plumb__taxonomy taxonomy;
+    plumb__bytes records = {0};
+    plumb__taxonomy taxonomy = {0};
     plumb__table table;
-    uint64_t lines = 0;
-    const char *data = (const char *)s->records.data;
-    PLUMB_TRY(plumb__lines_check(path, data, s->records.size, &lines, err));
-    PLUMB_TRY(plumb__taxonomy_read(taxonomy_path, s->taxonomy, &taxonomy, err));
     plumb__private *private_file = NULL;
-    plumb_status status = plumb__private_open(s->private_path, false, &private_file, err);
-    if (status == PLUMB_OK) {
-        status = plumb__table_read(path, data, s->records.size, lines, private_file, &taxonomy,
-                                   &table, err);
-    }
+    uint64_t lines = 0;
+    plumb_status status = plumb__file_read(records_path, RECORDS_CAP, &records, err);
+    const char *data = (const char *)records.data;
+    if (status != PLUMB_OK) return status;
+    PLUMB_TRY_CLEAN(plumb__lines_check(records_path, data, records.size, &lines, err));
+    PLUMB_TRY_CLEAN(plumb__taxonomy_read(taxonomy_path, s->taxonomy, &taxonomy, err));
+    PLUMB_TRY_CLEAN(plumb__private_open(s->private_path, false, &private_file, err));
+    PLUMB_TRY_CLEAN(plumb__table_read(records_path, data, records.size, lines, private_file,
+                                      &taxonomy, &table, err));
+    plumb__table_free(&table);
+    plumb__records_identify(data, records.size, lines, out);
+cleanup:
     plumb__private_free(private_file);
-    if (status == PLUMB_OK) {
-        plumb__table_free(&table);
-        plumb__records_identify(data, s->records.size, lines, &s->statement.records);
-    }
     plumb__taxonomy_free(&taxonomy);
+    plumb__bytes_free(&records);
     return status;
 }
 
-static void fill_statement(const char *records_path, const plumb_sign_options *o, signing *s)
+static void fill_statement(const char *records_path, const plumb_sign_options *o, plumb__signing *s)
 {
     const char *slash = strrchr(records_path, '/');
     s->statement.subject = slash != NULL ? slash + 1 : records_path;
@@ -123,8 +113,7 @@ static void fill_statement(const char *records_path, const plumb_sign_options *o
     s->statement.taxonomy = s->taxonomy;
 }
 
-/* The envelope that is there already, if there is one. */
-static plumb_status read_old(signing *s, plumb_error *err)
+plumb_status plumb__signing_read_old(plumb__signing *s, plumb_error *err)
 {
     if (!plumb__path_exists(s->envelope_path)) return PLUMB_OK;
     PLUMB_TRY(plumb__manifest_envelope_read(s->envelope_path, &s->old_text, &s->envelope, err));
@@ -134,7 +123,7 @@ static plumb_status read_old(signing *s, plumb_error *err)
 
 /* A second signer at another time says the same thing: then the first one's time of issue stands,
  * and so does what the first one superseded. */
-static plumb_status same_statement(const plumb_sign_options *o, signing *s, bool *same,
+static plumb_status same_statement(const plumb_sign_options *o, plumb__signing *s, bool *same,
                                    plumb_error *err)
 {
     plumb__statement as_old = s->statement;
@@ -149,9 +138,10 @@ static plumb_status same_statement(const plumb_sign_options *o, signing *s, bool
     return status;
 }
 
-static plumb_status check_succession(signing *s, plumb_error *err)
+plumb_status plumb__signing_check_succession(const plumb__signing *s, const plumb__statement *now,
+                                             plumb_error *err)
 {
-    const plumb__statement *now = &s->statement, *old = &s->old;
+    const plumb__statement *old = &s->old;
     if (strcmp(old->vendor, now->vendor) != 0 || strcmp(old->dataset, now->dataset) != 0) {
         return plumb__fail(err, PLUMB_ERR_EXISTS,
                            "%s: is the manifest of %s/%s; sign %s/%s under another file name",
@@ -168,19 +158,16 @@ static plumb_status check_succession(signing *s, plumb_error *err)
 
 /* Sets the envelope's payload: the old one when this is one more signature of it, else a new one.
  */
-static plumb_status choose_payload(const plumb_sign_options *o, signing *s, bool *replaces,
-                                   plumb_error *err)
+static plumb_status choose_payload(const plumb_sign_options *o, plumb__signing *s, plumb_error *err)
 {
     bool same = false;
-    *replaces = true;
-    PLUMB_TRY(read_old(s, err));
+    s->replaces = true;
+    PLUMB_TRY(plumb__signing_read_old(s, err));
     if (s->old.root != NULL) {
         PLUMB_TRY(same_statement(o, s, &same, err));
-        if (same) {
-            *replaces = false;
-            return PLUMB_OK;
-        }
-        PLUMB_TRY(check_succession(s, err));
+        s->replaces = !same;
+        if (same) return PLUMB_OK;
+        PLUMB_TRY(plumb__signing_check_succession(s, &s->statement, err));
         s->statement.supersedes_version = s->old.version;
         s->statement.supersedes_root = s->old.records.root;
         plumb__dsse_free(&s->envelope);
@@ -189,60 +176,45 @@ static plumb_status choose_payload(const plumb_sign_options *o, signing *s, bool
     return plumb__statement_dump(&s->statement, &s->envelope.payload, err);
 }
 
-static plumb_status write_envelope(signing *s, const plumb_secret_key *key, plumb_error *err)
+plumb_status plumb__signing_prepare(const char *records_path, const plumb_sign_options *o,
+                                    plumb__signing *s, plumb_error *err)
 {
-    plumb__bytes text = {0};
-    plumb_status status = plumb__dsse_sign(&s->envelope, key, err);
-    if (status == PLUMB_OK) status = plumb__dsse_dump(&s->envelope, &text, err);
-    plumb__bytes_append_text(&text, "\n");
-    if (status == PLUMB_OK) status = plumb__bytes_check(&text, err);
-    if (status == PLUMB_OK) {
-        status = plumb__file_write_atomic(s->envelope_path, text.data, text.size, 0644, err);
-    }
-    plumb__bytes_free(&text);
-    return status;
-}
-
-static plumb_status write_checkpoint(signing *s, const plumb_secret_key *key, plumb_error *err)
-{
-    plumb__checkpoint checkpoint = {.size = s->statement.records.count,
-                                    .root = s->statement.records.root};
-    plumb__bytes text = {0};
-    plumb__statement_origin(&s->statement, checkpoint.origin);
-    plumb_status status = plumb__note_sign(&checkpoint, checkpoint.origin, key, &text, err);
-    if (status == PLUMB_OK) {
-        status = plumb__file_write_atomic(s->checkpoint_path, text.data, text.size, 0644, err);
-    }
-    plumb__bytes_free(&text);
-    return status;
-}
-
-static plumb_status sign_all(const char *records_path, const plumb_secret_key *key,
-                             const plumb_sign_options *o, signing *s, plumb_error *err)
-{
-    bool replaces = false;
-    PLUMB_TRY(make_paths(records_path, s, err));
-    PLUMB_TRY(plumb__file_read(records_path, RECORDS_CAP, &s->records, err));
+    PLUMB_TRY(check_options(o, err));
+    PLUMB_TRY(plumb__signing_paths(records_path, s, err));
     PLUMB_TRY(read_taxonomy(o->taxonomy_path, &s->taxonomy, err));
-    PLUMB_TRY(check_records(records_path, o->taxonomy_path, s, err));
+    PLUMB_TRY(
+        plumb__signing_read_records(records_path, o->taxonomy_path, s, &s->statement.records, err));
     fill_statement(records_path, o, s);
-    PLUMB_TRY(choose_payload(o, s, &replaces, err));
-    if (replaces && plumb__path_exists(s->checkpoint_path)) {
-        PLUMB_TRY(plumb__file_unlink(s->checkpoint_path, err));
-    }
-    PLUMB_TRY(write_envelope(s, key, err));
-    if (!replaces && plumb__path_exists(s->checkpoint_path)) return PLUMB_OK;
-    return write_checkpoint(s, key, err);
+    return choose_payload(o, s, err);
+}
+
+static plumb_status sign_both(const plumb__signing *s, const plumb_secret_key *key,
+                              plumb__signature *out, plumb_error *err)
+{
+    plumb__bytes pae = {0}, note = {0};
+    const plumb__dsse *e = &s->envelope;
+    plumb_key_public(key, &out->key);
+    out->has_note = true;
+    plumb__dsse_pae(e->payload_type, e->payload.data, e->payload.size, &pae);
+    plumb_status status = plumb__bytes_check(&pae, err);
+    if (status == PLUMB_OK) status = plumb_key_sign(key, pae.data, pae.size, out->envelope, err);
+    if (status == PLUMB_OK) status = plumb__signing_note(s, &note, err);
+    if (status == PLUMB_OK) status = plumb_key_sign(key, note.data, note.size, out->note, err);
+    plumb__bytes_free(&pae);
+    plumb__bytes_free(&note);
+    return status;
 }
 
 plumb_status plumb_manifest_sign(const char *records_path, const plumb_secret_key *key,
                                  const plumb_sign_options *options, plumb_error *err)
 {
-    signing *s = NULL;
+    plumb__signing *s = NULL;
+    plumb__signature by;
     PLUMB_TRY(plumb__crypto_init(err));
-    PLUMB_TRY(check_options(options, err));
     PLUMB_TRY(plumb__alloc(&s, 1, sizeof *s, "manifest", err));
-    const plumb_status status = sign_all(records_path, key, options, s, err);
-    signing_free(s);
+    plumb_status status = plumb__signing_prepare(records_path, options, s, err);
+    if (status == PLUMB_OK) status = sign_both(s, key, &by, err);
+    if (status == PLUMB_OK) status = plumb__signing_finish(s, &by, err);
+    plumb__signing_free(s);
     return status;
 }
