@@ -2,7 +2,6 @@
 #include "cli/verify_forms.h"
 #include "manifest/plumb_manifest.h"
 
-#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -65,40 +64,7 @@ static int parse(int argc, char **argv, plumb__verify_arguments *out)
     return 0;
 }
 
-/* ---- a manifest --------------------------------------------------------------------------- */
-
-static int verify_manifest(const plumb__verify_arguments *a)
-{
-    plumb_error err = {0};
-    plumb_trust *trust = NULL;
-    plumb_manifest *manifest = NULL;
-    plumb_manifest_options options;
-    plumb_manifest_options_default(&options);
-    options.untrusted = a->untrusted;
-    plumb_status status = a->trust != NULL ? plumb_trust_open(a->trust, &trust, &err) : PLUMB_OK;
-    if (status == PLUMB_OK) status = plumb_manifest_open(a->path, trust, &options, &manifest, &err);
-    if (status == PLUMB_OK) {
-        plumb_manifest_info info;
-        plumb_manifest_describe(manifest, &info);
-        if (plumb__cli.json)
-            plumb__cli_print_json(
-                json_pack("{s:b,s:s,s:s,s:I,s:I,s:b}", "holds", 1, "vendor", info.vendor, "dataset",
-                          info.dataset, "version", (json_int_t)info.manifest_version, "records",
-                          (json_int_t)info.records, "signer_checked", info.n_signers > 0));
-        else
-            printf("manifest %s/%s version %" PRIu64
-                   ": holds\nsigned by   %s%s\nrecords     %" PRIu64 "\n",
-                   info.vendor, info.dataset, info.manifest_version,
-                   info.n_signers > 0 ? plumb_manifest_signer_at(manifest, 0).name
-                                      : "signer not checked",
-                   info.n_signers > 1 ? " and others" : "", info.records);
-    } else {
-        fprintf(stderr, "%s: %s\n", plumb__cli_name(), err.message);
-    }
-    plumb_manifest_free(manifest);
-    plumb_trust_free(trust);
-    return plumb__cli_done(plumb__cli_verdict(status));
-}
+/* ---- which form it is --------------------------------------------------------------------- */
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -106,18 +72,83 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
+static bool is_run(const plumb__verify_arguments *a, const plumb__verify_seen *seen)
+{
+    (void)a;
+    return seen->is_directory;
+}
+
+static int verify_bundle(const plumb__verify_arguments *a)
+{
+    return plumb__verify_run(a, a->path, NULL);
+}
+
+/* By name, so that a damaged one gets its own messages. */
+static bool is_manifest(const plumb__verify_arguments *a, const plumb__verify_seen *seen)
+{
+    (void)seen;
+    return ends_with(a->path, ".plumb.json");
+}
+
+static bool is_other(const plumb__verify_arguments *a, const plumb__verify_seen *seen)
+{
+    (void)a, (void)seen;
+    return true;
+}
+
+/* The first line that recognises the path, or that names the predicateType of its statement, has
+ * it. To add a form: its line here, its function in verify_forms.h, its file verify_NAME.c. */
+static const struct form {
+    const char *predicate_type; /* NULL: recognised by the function */
+    bool (*recognises)(const plumb__verify_arguments *a, const plumb__verify_seen *seen);
+    int (*verify)(const plumb__verify_arguments *a);
+} forms[] = {
+    {NULL, is_run, verify_bundle},
+    {NULL, is_manifest, plumb__verify_manifest},
+    {NULL, is_other, plumb__verify_run_checkpoint},
+};
+
+static bool recognises(const struct form *form, const plumb__verify_arguments *a,
+                       const plumb__verify_seen *seen)
+{
+    if (form->predicate_type == NULL) return form->recognises(a, seen);
+    return strcmp(form->predicate_type, seen->predicate_type) == 0;
+}
+
+/* 0, or the exit code when the path cannot be looked at. */
+static int look(const char *path, plumb__verify_seen *seen)
+{
+    static const char envelope[] = "{\"payload\":\"";
+    struct stat info;
+    plumb_error err = {0};
+    if (stat(path, &info) != 0) {
+        fprintf(stderr, "%s: %s: cannot be found\n", plumb__cli_name(), path);
+        return PLUMB__EXIT_IO;
+    }
+    seen->is_directory = S_ISDIR(info.st_mode);
+    FILE *file = S_ISREG(info.st_mode) ? fopen(path, "rb") : NULL;
+    if (file == NULL) return 0; /* whoever takes it says why it cannot be read */
+    seen->head[fread(seen->head, 1, sizeof seen->head - 1, file)] = '\0';
+    fclose(file);
+    if (strncmp(seen->head, envelope, sizeof envelope - 1) == 0 &&
+        plumb_statement_type(path, seen->predicate_type, sizeof seen->predicate_type, &err) !=
+            PLUMB_OK) {
+        seen->predicate_type[0] = '\0';
+    }
+    return 0;
+}
+
 int plumb__cmd_verify(int argc, char **argv)
 {
     plumb__verify_arguments a = {0};
-    struct stat info;
-    const int code = parse(argc, argv, &a);
+    plumb__verify_seen seen = {0};
+    int code = parse(argc, argv, &a);
     if (code != 0) return code;
     if (a.help) return plumb__cli_help(help_text);
-    if (stat(a.path, &info) != 0) {
-        fprintf(stderr, "%s: %s: cannot be found\n", plumb__cli_name(), a.path);
-        return PLUMB__EXIT_IO;
-    }
-    if (S_ISDIR(info.st_mode)) return plumb__verify_run(&a, a.path, NULL);
-    if (ends_with(a.path, ".plumb.json")) return verify_manifest(&a);
-    return plumb__verify_run_checkpoint(&a);
+    code = look(a.path, &seen);
+    if (code != 0) return code;
+    size_t i = 0;
+    while (!recognises(&forms[i], &a, &seen))
+        i++;
+    return forms[i].verify(&a);
 }

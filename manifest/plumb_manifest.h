@@ -72,6 +72,11 @@ PLUMB_API plumb_manifest_witness plumb_manifest_witness_at(const plumb_manifest 
 /* The exact bytes of the signed payload. Borrowed. */
 PLUMB_API const char *plumb_manifest_statement(const plumb_manifest *m, size_t *n);
 
+/* The predicateType of the statement in an envelope file, for choosing who reads it; nothing is
+ * checked but form. Cut to size bytes with the NUL. */
+PLUMB_API plumb_status plumb_statement_type(const char *path, char *type, size_t size,
+                                            plumb_error *err) PLUMB_MUST_CHECK;
+
 #define PLUMB_NO_RECORD UINT32_MAX
 
 /* Record number of an id, or PLUMB_NO_RECORD. */
