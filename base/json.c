@@ -7,8 +7,9 @@
 
 #define MAX_DEPTH 64
 
-/* Nesting is checked before jansson sees the text, because jansson recurses. Strings are skipped;
- * what is malformed otherwise is left to jansson to report. */
+/* Nesting is checked before jansson sees the text, because jansson recurses; and zero bytes,
+ * because jansson passes over one that follows a number. Strings are skipped; what is malformed
+ * otherwise is left to jansson to report. */
 static plumb_status check_depth(const char *what, const char *text, size_t n, plumb_error *err)
 {
     size_t line = 1, line_start = 0;
@@ -24,6 +25,9 @@ static plumb_status check_depth(const char *what, const char *text, size_t n, pl
             }
         } else if (c == '"') {
             in_string = true;
+        } else if (c == '\0') {
+            return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: line %zu column %zu: a zero byte", what,
+                               line, i - line_start + 1);
         } else if (c == '\n') {
             line++;
             line_start = i + 1;
