@@ -9,6 +9,7 @@ usage: scripts/bench.sh NAME [options of that benchmark]
   lm        ungoverned plumb-lm against the same model in PyTorch
   step      a governed step against an ungoverned one: time, sparse masks, memory
   kernels   weight gradients with exact norms against plain products
+  manifest  verifying and loading a million signed records, and its digests, proofs and signing
 
 The last line on standard output is one JSON object; it is also written to
 benchmarks/results/NAME.json. scripts/bench.sh NAME --help says more.
@@ -19,7 +20,7 @@ name=${1:-}
 [ $# -eq 0 ] || shift
 case "$name" in
     -h | --help) usage; exit 0 ;;
-    lm | step | kernels) ;;
+    lm | step | kernels | manifest) ;;
     *) usage >&2; exit 2 ;;
 esac
 # PLUMB_BUILD: an existing build to measure.
