@@ -157,6 +157,24 @@ plumb__class plumb__table_class(const plumb__table *table, uint32_t number)
     return out;
 }
 
+uint32_t plumb__table_parent(const plumb__table *t, uint32_t number)
+{
+    return t->parent[number];
+}
+
+const char *plumb__table_text(const plumb__table *t, uint32_t string)
+{
+    return plumb__intern_text(&t->strings, string);
+}
+
+plumb_status plumb__table_set_weight(plumb__table *t, uint32_t number, double weight,
+                                     plumb_error *err)
+{
+    plumb__class c = plumb__table_class(t, number);
+    c.weight = weight;
+    return plumb__intern_add(&t->classes, &c, sizeof c, &t->class_of[number], err);
+}
+
 /* ---- one record ---- */
 
 static plumb_status keep(plumb__table *t, const char *text, uint32_t *out, plumb_error *err)

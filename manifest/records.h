@@ -92,6 +92,13 @@ void plumb__segments_finish(plumb__table *table);
 plumb_status plumb__siblings_recombine(const char *what, plumb__table *table,
                                        const plumb__taxonomy *taxonomy,
                                        plumb_error *err) PLUMB_MUST_CHECK;
+/* Columns are read and written through these; how they are stored may change. A string's number is
+ * for plumb__table_text; PLUMB__INTERN_NONE: the record has none. */
+uint32_t plumb__table_parent(const plumb__table *table, uint32_t number);
+const char *plumb__table_text(const plumb__table *table, uint32_t string);
+/* Takes the place of the weight in the record's class. */
+plumb_status plumb__table_set_weight(plumb__table *table, uint32_t number, double weight,
+                                     plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__table_free(plumb__table *table);
 uint64_t plumb__table_memory(const plumb__table *table);
 plumb__class plumb__table_class(const plumb__table *table, uint32_t number);
