@@ -43,8 +43,7 @@ plumb_status plumb__weight_read(const char *what, const json_t *obj, double *out
 plumb_status plumb__depth_read(const char *what, const json_t *value, plumb__taxonomy *taxonomy,
                                uint32_t *profile, uint32_t *name,
                                plumb_error *err) PLUMB_MUST_CHECK;
-/* What a record names in the taxonomy; NULL: nothing. Of the parent only whether there is one may
- * count: records that agree in all else are resolved once. */
+/* What a record names in the taxonomy; NULL: nothing. */
 typedef struct plumb__refs {
     const char *rubric, *domain, *template_name, *component, *parent;
 } plumb__refs;

@@ -1,0 +1,105 @@
+"""Aim: `plumb manifest verify` and a reader written in another language from docs/formats alone
+agree: on what is refused, with which exit code, and on the terms of every record.
+Method: every case of attacks.py made by the Python side; then single bytes of the files changed, by
+a seed that is printed; then records with random fields."""
+import json
+import os
+import random
+
+import cases
+
+cases.require("cryptography")
+from attacks import CASES, TAXONOMY  # noqa: E402: wants cryptography
+from generate import make_record  # noqa: E402
+from maker import Case  # noqa: E402
+from oracle import manifest, trust  # noqa: E402
+from oracle.strict import Refused  # noqa: E402
+
+SEED = int(os.environ.get("PLUMB_SEED", "20261122"))
+
+
+def judge(directory):
+    """(exit code, message or Manifest) of the second reader."""
+    try:
+        store = trust.open_store(os.path.join(directory, "trust.json"))
+        return 0, manifest.verify(os.path.join(directory, "records.plumb.json"), store)
+    except Refused as refused:
+        return refused.code, str(refused)
+
+
+def both(directory, files, what, code=None):
+    """Both verdicts on these files; returns the oracle's Manifest where it accepts."""
+    for name in os.listdir(directory):
+        os.remove(os.path.join(directory, name))
+    cases.write(directory, files)
+    done = cases.plumb("manifest", "verify", "records.plumb.json", "--trust", "trust.json",
+                       cwd=directory, code=None)
+    found, answer = judge(directory)
+    said = f"{what}: plumb {done.returncode} {done.stderr.decode()!r}, oracle {found} {answer!r}"
+    assert done.returncode == found, said
+    assert code is None or found == code, f"{said}; expected {code}"
+    return answer if found == 0 else None
+
+
+def close(a, b):
+    return a is b or (a is not None and b is not None and float(a) == float(b))
+
+
+def same_terms(directory, record):
+    done = cases.plumb("manifest", "show", "records.plumb.json", "--trust", "trust.json", "--id",
+                       record.id, "--explain", "--json", cwd=directory)
+    shown, terms, origin = json.loads(done.stdout), record.terms, record.origin
+    what = f"{record.id}: {shown} against {record}"
+    assert shown["depth"] == terms.depth_name and shown["depth_from"] == origin["profile"], what
+    assert json.loads(shown["profile"]) == terms.profile, what
+    for name, value in (("weight", terms.weight), ("step_budget_nats", terms.step),
+                        ("run_budget_nats", terms.run)):
+        assert close(shown.get(name), value), what
+    for name, term in (("weight", "weight"), ("step_budget", "step"), ("run_budget", "run")):
+        assert shown.get(name + "_from") == origin.get(term), what
+
+
+def named_cases():
+    with cases.folder() as directory:
+        for name, (make, code, why) in CASES.items():
+            answer = both(directory, make(), f"{name} ({why})", code)
+            for record in answer.records if answer else []:
+                same_terms(directory, record)
+    print(f"{len(CASES)} named cases")
+
+
+def changed_bytes():
+    rng, accepted = random.Random(SEED), 0
+    good = [CASES[name][0]() for name in ("plain", "private-line", "threshold-reached")]
+    with cases.folder() as directory:
+        for number in range(240):
+            files = dict(good[number % len(good)])
+            name = rng.choice(sorted(files))
+            at = rng.randrange(len(files[name]))
+            data = bytearray(files[name])
+            if number % 5 == 0:
+                del data[at:]
+            else:
+                data[at] ^= 1 << rng.randrange(8)
+            files[name] = bytes(data)
+            accepted += both(directory, files, f"seed {SEED}: byte {at} of {name}") is not None
+    # Only the private file may lose lines: when it was cut to nothing, all is forgotten.
+    print(f"240 changed files, {accepted} accepted")
+    assert accepted < 12
+
+
+def random_records():
+    rng, good = random.Random(SEED), 0
+    with cases.folder() as directory:
+        for number in range(150):
+            made = Case([make_record(rng, "r1")], TAXONOMY if number % 2 else None)
+            answer = both(directory, made.files(), f"seed {SEED}: {made.lines}")
+            good += answer is not None
+            for record in answer.records if answer and number % 3 == 0 else []:
+                same_terms(directory, record)
+    print(f"150 random records, {good} accepted")
+    assert 40 < good < 140
+
+
+if __name__ == "__main__":
+    cases.main(named_cases, changed_bytes, random_records)
