@@ -52,7 +52,8 @@ function(plumb_library)
   endif()
 endfunction()
 
-# A test program over the archive: plumb_test(NAME SOURCES… [ENV VAR=VALUE…]).
+# A test program over the archive: plumb_test(NAME SOURCES… [ENV VAR=VALUE…]). PLUMB_STATE keeps what
+# a test pins out of the user's own memory of versions.
 function(plumb_test name)
   cmake_parse_arguments(T "" "TIMEOUT" "ENV;LIBS" ${ARGN})
   add_executable(test_${name} ${T_UNPARSED_ARGUMENTS})
@@ -64,5 +65,5 @@ function(plumb_test name)
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT}
     ENVIRONMENT
-    "PLUMB_SOURCE_DIR=${PROJECT_SOURCE_DIR};PLUMB_BUILD_DIR=${CMAKE_BINARY_DIR};${T_ENV}")
+    "PLUMB_SOURCE_DIR=${PROJECT_SOURCE_DIR};PLUMB_BUILD_DIR=${CMAKE_BINARY_DIR};PLUMB_STATE=${CMAKE_BINARY_DIR}/tests/state/${name};${T_ENV}")
 endfunction()

@@ -227,7 +227,6 @@ plumb_status plumb__trust_read_document(const char *what, plumb_trust *trust, pl
     static const char *const allowed[] = {"plumb_trust", "version", "issued",   "expires",
                                           "roots",       "vendors", "previous", NULL};
     const json_t *root = trust->document;
-    const char *previous = NULL;
     int64_t form = 0, version = 0;
     plumb__hash digest;
     if (!json_is_object(root)) {
@@ -244,9 +243,9 @@ plumb_status plumb__trust_read_document(const char *what, plumb_trust *trust, pl
     PLUMB_TRY(plumb__json_integer(what, root, "version", true, &version, err));
     PLUMB_TRY(read_time(what, root, "issued", &trust->issued_s, err));
     PLUMB_TRY(read_time(what, root, "expires", &trust->expires_s, err));
-    PLUMB_TRY(plumb__json_string(what, root, "previous", false, &previous, err));
-    if (version < 1 || (previous != NULL) != (version > 1) ||
-        (previous != NULL && !plumb__hash_parse(previous, &digest))) {
+    PLUMB_TRY(plumb__json_string(what, root, "previous", false, &trust->previous, err));
+    if (version < 1 || (trust->previous != NULL) != (version > 1) ||
+        (trust->previous != NULL && !plumb__hash_parse(trust->previous, &digest))) {
         return plumb__fail(err, PLUMB_ERR_FORMAT,
                            "%s: version must be 1 or more, and above 1 \"previous\" must be the "
                            "digest of the store before",

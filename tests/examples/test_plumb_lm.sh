@@ -8,8 +8,8 @@ set -u
 plumb=$1 lm=$2
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
-XDG_STATE_HOME=$dir/state
-export XDG_STATE_HOME
+PLUMB_STATE=$dir/state
+export PLUMB_STATE
 cd "$dir" || exit 1
 failed=0
 fail() { echo "FAIL: $*"; failed=1; }

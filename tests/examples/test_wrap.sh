@@ -7,6 +7,8 @@ set -eu
 plumb=$1 program=$2 source=$3
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
+PLUMB_STATE=$dir/state
+export PLUMB_STATE
 fail() { echo "FAILED: $*"; exit 1; }
 lines=$(sed -n '/\[wrap\]/,/\[\/wrap\]/p' "$source" | grep -c .)
 [ "$lines" -le 26 ] || fail "the wrapped loop has grown to $lines lines"

@@ -57,6 +57,7 @@ void world_open(world *w, const char *records, const char *policy_fields)
     const char *tmp = getenv("TMPDIR");
     snprintf(w->dir, sizeof w->dir, "%s/plumb-runtime-XXXXXX", tmp ? tmp : "/tmp");
     assert_non_null(mkdtemp(w->dir));
+    assert_int_equal(setenv("PLUMB_STATE", world_path(w, "state"), 1), 0);
     snprintf(w->trust, sizeof w->trust, "%s/trust.json", w->dir);
     snprintf(w->policy, sizeof w->policy, "%s/policy.json", w->dir);
     snprintf(w->out, sizeof w->out, "%s/run", w->dir);
