@@ -52,8 +52,8 @@ function(plumb_library)
   endif()
 endfunction()
 
-# A test program over the archive: plumb_test(NAME SOURCES… [ENV VAR=VALUE…]). PLUMB_STATE keeps what
-# a test pins out of the user's own memory of versions.
+# A test program over the archive: plumb_test(NAME SOURCES… [ENV VAR=VALUE…]). PLUMB_STATE keeps
+# what a test pins out of the memory of versions that the user has.
 function(plumb_test name)
   cmake_parse_arguments(T "" "TIMEOUT" "ENV;LIBS" ${ARGN})
   add_executable(test_${name} ${T_UNPARSED_ARGUMENTS})
@@ -63,7 +63,7 @@ function(plumb_test name)
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 300)
   endif()
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT}
-    ENVIRONMENT
-    "PLUMB_SOURCE_DIR=${PROJECT_SOURCE_DIR};PLUMB_BUILD_DIR=${CMAKE_BINARY_DIR};PLUMB_STATE=${CMAKE_BINARY_DIR}/tests/state/${name};${T_ENV}")
+  set(env "PLUMB_SOURCE_DIR=${PROJECT_SOURCE_DIR}" "PLUMB_BUILD_DIR=${CMAKE_BINARY_DIR}"
+    "PLUMB_STATE=${CMAKE_BINARY_DIR}/tests/state/${name}" ${T_ENV})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT} ENVIRONMENT "${env}")
 endfunction()

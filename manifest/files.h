@@ -19,4 +19,13 @@ const void *plumb__manifest_bytes(const plumb_manifest *m, plumb__manifest_part 
 plumb_status plumb__manifest_leaf(const plumb_manifest *m, uint32_t number, plumb__hash *out,
                                   plumb_error *err) PLUMB_MUST_CHECK;
 
+/* Whether those who signed an open manifest may speak for its vendor under this store at this time:
+ * a run judges again what its caller opened, and again when it resumes. */
+plumb_status plumb__manifest_judge(const plumb_manifest *m, const char *what,
+                                   const plumb_trust *trust, int64_t at_s,
+                                   plumb_error *err) PLUMB_MUST_CHECK;
+/* The audience of a statement must be the policy's; "" or NULL: none. */
+plumb_status plumb__audience_check(const char *what, const char *theirs, const char *mine,
+                                   plumb_error *err) PLUMB_MUST_CHECK;
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "manifest/files.h"
 #include "manifest/manifest_object.h"
 #include "manifest/policy.h"
 
@@ -113,16 +114,26 @@ static plumb_status check_expiry(const char *path, const plumb_trust *trust, int
                        m->statement.vendor);
 }
 
-/* A manifest made for somebody is refused by everybody else. */
-static plumb_status check_audience(const char *path, const char *mine, const plumb_manifest *m,
+/* A manifest made for somebody is refused by everybody else; who trains for somebody takes nothing
+ * that was not made for them. */
+plumb_status plumb__audience_check(const char *what, const char *theirs, const char *mine,
                                    plumb_error *err)
 {
-    const char *theirs = m->statement.audience;
-    if (theirs == NULL || (mine != NULL && strcmp(mine, theirs) == 0)) return PLUMB_OK;
+    if (theirs == NULL) theirs = "";
+    if (mine == NULL) mine = "";
+    if (strcmp(mine, theirs) == 0) return PLUMB_OK;
+    if (theirs[0] == '\0') {
+        return plumb__fail(err, PLUMB_ERR_POLICY,
+                           "%s: names no audience; the audience here is \"%.200s\"", what, mine);
+    }
+    if (mine[0] == '\0') {
+        return plumb__fail(err, PLUMB_ERR_POLICY,
+                           "%s: is meant for audience \"%.200s\"; the audience here is not set",
+                           what, theirs);
+    }
     return plumb__fail(err, PLUMB_ERR_POLICY,
-                       "%s: is meant for audience \"%.200s\"; the audience here is %s%.200s%s",
-                       path, theirs, mine != NULL ? "\"" : "not set", mine != NULL ? mine : "",
-                       mine != NULL ? "\"" : "");
+                       "%s: is meant for audience \"%.200s\"; the audience here is \"%.200s\"",
+                       what, theirs, mine);
 }
 
 static plumb_status open_all(const char *path, const plumb_trust *trust,
@@ -135,7 +146,9 @@ static plumb_status open_all(const char *path, const plumb_trust *trust,
     PLUMB_TRY(plumb__manifest_path(path, ".jsonl", records_path, err));
     PLUMB_TRY(open_statement(path, trust, at_s, m, err));
     PLUMB_TRY(check_expiry(path, trust, at_s, options->allow_expired, m, err));
-    if (!options->untrusted) PLUMB_TRY(check_audience(path, options->audience, m, err));
+    if (!options->untrusted) {
+        PLUMB_TRY(plumb__audience_check(path, m->statement.audience, options->audience, err));
+    }
     return plumb__manifest_open_records(path, options, m, err);
 }
 

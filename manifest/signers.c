@@ -1,7 +1,9 @@
 /* Who signed a manifest, and whether that is enough. Every signature that names a key of the store
  * must hold, so that no byte of it can change unseen; one by a stranger is left aside. */
 #include "base/alloc.h"
+#include "manifest/files.h"
 #include "manifest/manifest_object.h"
+#include "manifest/trust_store.h"
 
 #include <string.h>
 
@@ -80,31 +82,64 @@ plumb_status plumb__signers_find(const char *what, const plumb__dsse *envelope,
                        what, keyid[0] != '\0' ? keyid : "nobody");
 }
 
+/* Whether one signer may speak for the vendor at this time. */
+static plumb_status judge_one(const char *what, const plumb_trust *trust, int64_t at_s,
+                              const plumb_manifest *m, uint32_t i, const plumb_trust_key **entry,
+                              plumb_error *err)
+{
+    plumb_error why = {0};
+    const plumb_status status = plumb__trust_check_seen(
+        trust, &m->signers[i].key, m->statement.vendor, PLUMB_ROLE_QUALITY_ATTESTATION, at_s,
+        plumb__manifest_cosigned_s(m), entry, &why);
+    return status == PLUMB_OK ? PLUMB_OK : plumb__fail(err, status, "%s: %s", what, why.message);
+}
+
+static plumb_status check_threshold(const char *what, const plumb_trust *trust,
+                                    const plumb_manifest *m, uint32_t count, plumb_error *err)
+{
+    const plumb_role role = PLUMB_ROLE_QUALITY_ATTESTATION;
+    const uint32_t need = plumb_trust_threshold(trust, m->statement.vendor, role);
+    if (count >= need) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_TRUST,
+                       "%s: %u of vendor %s's keys have signed as %s, the trust store wants %u",
+                       what, count, m->statement.vendor, plumb_role_name(role), need);
+}
+
 plumb_status plumb__signers_judge(const char *what, const plumb_trust *trust, int64_t at_s,
                                   plumb_manifest *m, plumb_error *err)
 {
-    const char *vendor = m->statement.vendor;
-    const plumb_role role = PLUMB_ROLE_QUALITY_ATTESTATION;
-    const uint32_t need = plumb_trust_threshold(trust, vendor, role), all = m->n_signers;
+    const uint32_t all = m->n_signers;
+    uint32_t kept = 0;
     plumb_status status = PLUMB_OK;
-    m->n_signers = 0;
     for (uint32_t i = 0; i < all; i++) {
         const plumb_trust_key *entry = NULL;
-        plumb_error why = {0};
-        const plumb_status one =
-            plumb_trust_check(trust, &m->signers[i].key, vendor, role, at_s, &entry, &why);
+        const plumb_status one = judge_one(what, trust, at_s, m, i, &entry, err);
         if (one != PLUMB_OK) {
-            status = plumb__fail(err, one, "%s: %s", what, why.message);
+            status = one;
             continue;
         }
-        plumb__signer *kept = &m->signers[m->n_signers];
-        if (kept != &m->signers[i]) *kept = m->signers[i];
-        m->n_signers++;
-        PLUMB_TRY(plumb__strdup(&kept->name, entry->name, err));
+        if (kept != i) m->signers[kept] = m->signers[i];
+        PLUMB_TRY(plumb__strdup(&m->signers[kept++].name, entry->name, err));
     }
-    if (m->n_signers == 0) return status;
-    if (m->n_signers >= need) return PLUMB_OK;
-    return plumb__fail(err, PLUMB_ERR_TRUST,
-                       "%s: %u of vendor %s's keys have signed as %s, the trust store wants %u",
-                       what, m->n_signers, vendor, plumb_role_name(role), need);
+    m->n_signers = kept;
+    return kept == 0 ? status : check_threshold(what, trust, m, kept, err);
+}
+
+plumb_status plumb__manifest_judge(const plumb_manifest *m, const char *what,
+                                   const plumb_trust *trust, int64_t at_s, plumb_error *err)
+{
+    uint32_t count = 0;
+    plumb_status status = PLUMB_OK;
+    if (m->n_signers == 0) {
+        return plumb__fail(err, PLUMB_ERR_TRUST,
+                           "%s: was opened without a trust store; nobody knows who signed it",
+                           what);
+    }
+    for (uint32_t i = 0; i < m->n_signers; i++) {
+        const plumb_trust_key *entry = NULL;
+        const plumb_status one = judge_one(what, trust, at_s, m, i, &entry, err);
+        if (one != PLUMB_OK) status = one;
+        count += one == PLUMB_OK;
+    }
+    return count == 0 ? status : check_threshold(what, trust, m, count, err);
 }

@@ -66,22 +66,34 @@ const plumb_trust_key *plumb_trust_key_at(const plumb_trust *trust, size_t i)
     return i < trust->n_keys ? &trust->keys[i] : NULL;
 }
 
+/* A compromised key is void at every time, because nothing here can tell what was signed before;
+ * only what a witness saw before is known. */
+static plumb_status check_revocation(const plumb_trust_key *k, int64_t at_s, int64_t cosigned_s,
+                                     plumb_error *err)
+{
+    char when[21], seen[21];
+    if (k->revoked_at == 0) return PLUMB_OK;
+    const bool compromised = strcmp(k->revoked_reason, "compromised") == 0;
+    if (compromised && cosigned_s != 0 && cosigned_s < k->revoked_at) return PLUMB_OK;
+    if (!compromised && at_s < k->revoked_at) return PLUMB_OK;
+    plumb__time_format(k->revoked_at, when);
+    plumb__time_format(cosigned_s, seen);
+    const bool late = compromised && cosigned_s != 0;
+    return plumb__fail(err, PLUMB_ERR_EXPIRED, "key %s of vendor %s was revoked at %s (%s)%s%s",
+                       k->name, k->vendor, when, k->revoked_reason,
+                       late ? ", and the first witness cosigned at " : "", late ? seen : "");
+}
+
 /* What one entry says about acting in a role at a time. */
 static plumb_status check_entry(const plumb_trust_key *k, plumb_role role, int64_t at_s,
-                                plumb_error *err)
+                                int64_t cosigned_s, plumb_error *err)
 {
     char when[21];
     if ((k->roles & (1u << role)) == 0) {
         return plumb__fail(err, PLUMB_ERR_TRUST, "key %s of vendor %s has not the role %s", k->name,
                            k->vendor, plumb_role_name(role));
     }
-    /* A compromised key is void at every time: nothing here can tell what was signed before. */
-    if (k->revoked_at != 0 &&
-        (at_s >= k->revoked_at || strcmp(k->revoked_reason, "compromised") == 0)) {
-        plumb__time_format(k->revoked_at, when);
-        return plumb__fail(err, PLUMB_ERR_EXPIRED, "key %s of vendor %s was revoked at %s (%s)",
-                           k->name, k->vendor, when, k->revoked_reason);
-    }
+    PLUMB_TRY(check_revocation(k, at_s, cosigned_s, err));
     if (k->valid_from != 0 && at_s < k->valid_from) {
         plumb__time_format(k->valid_from, when);
         return plumb__fail(err, PLUMB_ERR_EXPIRED, "key %s of vendor %s is not valid before %s",
@@ -99,6 +111,14 @@ plumb_status plumb_trust_check(const plumb_trust *trust, const plumb_public_key 
                                const char *vendor, plumb_role role, int64_t at_s,
                                const plumb_trust_key **found, plumb_error *err)
 {
+    return plumb__trust_check_seen(trust, key, vendor, role, at_s, 0, found, err);
+}
+
+plumb_status plumb__trust_check_seen(const plumb_trust *trust, const plumb_public_key *key,
+                                     const char *vendor, plumb_role role, int64_t at_s,
+                                     int64_t cosigned_s, const plumb_trust_key **found,
+                                     plumb_error *err)
+{
     plumb_status status = PLUMB_OK;
     if (found != NULL) *found = NULL;
     bool seen = false;
@@ -107,7 +127,7 @@ plumb_status plumb_trust_check(const plumb_trust *trust, const plumb_public_key 
         if (memcmp(k->key.bytes, key->bytes, PLUMB_PUBLIC_KEY_BYTES) != 0) continue;
         if (vendor != NULL && strcmp(vendor, k->vendor) != 0) continue;
         seen = true;
-        status = check_entry(k, role, at_s, err);
+        status = check_entry(k, role, at_s, cosigned_s, err);
         if (status != PLUMB_OK) continue;
         if (found != NULL) *found = k;
         return PLUMB_OK;

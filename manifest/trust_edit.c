@@ -45,8 +45,7 @@ static plumb_status set_expiry(json_t *document, int64_t expires_s, plumb_error 
 }
 
 plumb_status plumb_trust_create(const char *path, plumb_trust_change *change,
-                                const plumb_trust_roots *roots, int64_t expires_s,
-                                plumb_error *err)
+                                const plumb_trust_roots *roots, int64_t expires_s, plumb_error *err)
 {
     plumb__trust_edit edit;
     PLUMB_TRY(check_roots(roots, err));
@@ -71,8 +70,7 @@ plumb_status plumb_trust_rotate(const char *path, plumb_trust_change *change,
     if (status == PLUMB_OK && plumb__trust_roots_are(edit.trust, roots)) {
         status = plumb__fail(err, PLUMB_ERR_ARGUMENT, "%s: these are its roots already", path);
     }
-    if (status == PLUMB_OK &&
-        json_object_set_new(edit.document, "roots", roots_json(roots)) != 0) {
+    if (status == PLUMB_OK && json_object_set_new(edit.document, "roots", roots_json(roots)) != 0) {
         status = plumb__trust_no_memory(err);
     }
     if (status == PLUMB_OK) status = plumb__trust_edit_commit(&edit, change, true, err);
@@ -175,8 +173,8 @@ void plumb_trust_addition_default(plumb_trust_addition *addition)
 
 static json_t *find_entry(json_t *document, const char *vendor, const char *name)
 {
-    json_t *keys = json_object_get(
-        json_object_get(json_object_get(document, "vendors"), vendor), "keys");
+    json_t *keys =
+        json_object_get(json_object_get(json_object_get(document, "vendors"), vendor), "keys");
     for (size_t i = 0; i < json_array_size(keys); i++) {
         json_t *entry = json_array_get(keys, i);
         if (strcmp(json_string_value(json_object_get(entry, "name")), name) == 0) return entry;

@@ -40,9 +40,9 @@ struct plumb_trust {
     plumb_public_key *roots;
     plumb__trust_vendor *vendors;
     plumb_trust_key *keys;
-    uint32_t rotations;  /* how often the roots changed in this file */
-    bool last_rotates;   /* the last line brought the last change */
-    size_t last_line_at; /* where in the file the last line begins */
+    uint32_t rotations;                        /* how often the roots changed in this file */
+    bool last_rotates;                         /* the last line brought the last change */
+    size_t last_line_at;                       /* where in the file the last line begins */
     uint32_t signed_old, need_old, signed_new; /* root keys that signed the last line */
     /* [i]: the roots after i rotations; [0] is the anchor. */
     char fingerprints[PLUMB__TRUST_MAX_LINES][PLUMB__HASH_HEX_BYTES];
@@ -58,6 +58,12 @@ plumb_status plumb__trust_parse(const char *what, const void *data, size_t n, bo
 plumb_status plumb__trust_last_envelope(const char *what, const plumb_trust *trust,
                                         const plumb__bytes *text, plumb__dsse *envelope,
                                         plumb_error *err) PLUMB_MUST_CHECK;
+/* plumb_trust_check for something a witness saw at cosigned_s (0: none did): a key that is revoked
+ * as compromised still counts for what was seen before. */
+plumb_status plumb__trust_check_seen(const plumb_trust *trust, const plumb_public_key *key,
+                                     const char *vendor, plumb_role role, int64_t at_s,
+                                     int64_t cosigned_s, const plumb_trust_key **found,
+                                     plumb_error *err) PLUMB_MUST_CHECK;
 /* These very keys at this threshold are its roots now. */
 bool plumb__trust_roots_are(const plumb_trust *trust, const plumb_trust_roots *roots);
 /* The last line has the signatures that it wants. */

@@ -31,8 +31,7 @@ void plumb_trust_change_default(plumb_trust_change *change)
 static plumb_status check_change(const plumb_trust_change *change, plumb_error *err)
 {
     if (change->size != sizeof *change || change->version != 1) {
-        return plumb__fail(err, PLUMB_ERR_VERSION,
-                           "plumb_trust_change of unknown size or version");
+        return plumb__fail(err, PLUMB_ERR_VERSION, "plumb_trust_change of unknown size or version");
     }
     if (change->n_signers == 0) {
         return plumb__fail(err, PLUMB_ERR_ARGUMENT, "a trust store is signed by a root key");
@@ -75,8 +74,7 @@ plumb_status plumb__trust_edit_open(const char *path, const plumb_trust_change *
     }
     PLUMB_TRY(plumb__file_lock(path, &edit->lock, err));
     PLUMB_TRY(plumb__file_read(path, PLUMB__TRUST_FILE_CAP, &edit->text, err));
-    PLUMB_TRY(
-        plumb__trust_parse(path, edit->text.data, edit->text.size, false, &edit->trust, err));
+    PLUMB_TRY(plumb__trust_parse(path, edit->text.data, edit->text.size, false, &edit->trust, err));
     edit->document = json_deep_copy(edit->trust->document);
     return edit->document != NULL ? PLUMB_OK : plumb__trust_no_memory(err);
 }
@@ -144,9 +142,8 @@ static uint32_t missing(const plumb_trust *trust)
 {
     const uint32_t old =
         trust->signed_old < trust->need_old ? trust->need_old - trust->signed_old : 0;
-    const uint32_t now = trust->signed_new < trust->root_threshold
-                             ? trust->root_threshold - trust->signed_new
-                             : 0;
+    const uint32_t now =
+        trust->signed_new < trust->root_threshold ? trust->root_threshold - trust->signed_new : 0;
     return old > now ? old : now; /* one key may be of both */
 }
 
@@ -232,12 +229,10 @@ cleanup:
 /* ---- completing ---- */
 
 /* STORE of STORE.next. */
-static plumb_status final_path(const char *next_path, char out[PLUMB__PATH_BYTES],
-                               plumb_error *err)
+static plumb_status final_path(const char *next_path, char out[PLUMB__PATH_BYTES], plumb_error *err)
 {
     const size_t n = strlen(next_path), tail = sizeof next_suffix - 1;
-    if (n <= tail || n >= PLUMB__PATH_BYTES ||
-        strcmp(next_path + n - tail, next_suffix) != 0) {
+    if (n <= tail || n >= PLUMB__PATH_BYTES || strcmp(next_path + n - tail, next_suffix) != 0) {
         return plumb__fail(err, PLUMB_ERR_ARGUMENT,
                            "%s: a store that waits for signatures is named STORE%s", next_path,
                            next_suffix);
@@ -268,9 +263,9 @@ static plumb_status check_base(const char *path, const char *next_path, const pl
 }
 
 /* The pending store with one more signature each, over the very bytes it had. */
-static plumb_status resign(const char *next_path, const plumb__bytes *text,
-                           const plumb_trust *next, const plumb_trust *before,
-                           const plumb_trust_change *change, plumb__bytes *out, plumb_error *err)
+static plumb_status resign(const char *next_path, const plumb__bytes *text, const plumb_trust *next,
+                           const plumb_trust *before, const plumb_trust_change *change,
+                           plumb__bytes *out, plumb_error *err)
 {
     plumb__dsse envelope;
     PLUMB_TRY(check_signers(next_path, before, next, change, err));
@@ -285,8 +280,8 @@ static plumb_status resign(const char *next_path, const plumb__bytes *text,
 }
 
 /* The store as the lines before the last have it; NULL where the last stands alone. */
-static plumb_status open_before(const char *what, const plumb__bytes *text,
-                                const plumb_trust *next, plumb_trust **before, plumb_error *err)
+static plumb_status open_before(const char *what, const plumb__bytes *text, const plumb_trust *next,
+                                plumb_trust **before, plumb_error *err)
 {
     *before = NULL;
     if (!next->last_rotates) return PLUMB_OK;

@@ -23,6 +23,7 @@
 #include "base/plumb_threads.h"
 #include "manifest/plumb_key.h"
 #include "manifest/plumb_manifest.h"
+#include "manifest/plumb_state.h"
 #include "manifest/plumb_trust.h"
 
 #include <stdbool.h>
@@ -66,6 +67,8 @@ typedef struct plumb_run_config {
     const char *trainer_json; /* optional JSON object: argv, versions, settings of the trainer */
     uint32_t max_units;       /* per micro-batch */
     uint64_t max_rows;        /* per micro-batch */
+    const char *state_dir;    /* where versions that were seen are remembered; NULL: $PLUMB_STATE,
+                                 else $XDG_STATE_HOME/plumb, else ~/.local/state/plumb */
 } plumb_run_config;
 
 PLUMB_API void plumb_run_config_default(plumb_run_config *config) PLUMB_NONNULL(1);

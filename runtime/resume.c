@@ -14,6 +14,7 @@ static plumb_status reopen(plumb_run *run, plumb__bundle_state *state, plumb_err
     plumb__bundle_start start;
     plumb_status status;
     PLUMB_TRY_CLEAN(plumb__runjson_match(run, &run_json, err));
+    PLUMB_TRY_CLEAN(plumb__rules_remember(run, err));
     PLUMB_TRY_CLEAN(plumb_key_ephemeral(&key, err));
     plumb__bundle_start_fill(run, &start);
     start.run_json = run_json.data;

@@ -5,7 +5,10 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "manifest/files.h"
+#include "manifest/state.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define POLICY_CAP_BYTES ((size_t)1 << 20)
@@ -20,36 +23,61 @@ static plumb_status check_expiry(const char *what, int64_t expires_s, const char
     return plumb__fail(err, PLUMB_ERR_EXPIRED, "%s expired at %s: %s", what, when, advice);
 }
 
-static plumb_status check_audience(const plumb_run *run, plumb_error *err)
+static plumb_status check_operator(const plumb_run *run, plumb_error *err)
 {
-    const char *of_manifest = run->info.audience ? run->info.audience : "";
-    if (strcmp(of_manifest, run->policy.audience) == 0) return PLUMB_OK;
-    if (!run->policy.audience[0])
-        return plumb__fail(err, PLUMB_ERR_POLICY,
-                           "manifest %s/%s is for audience \"%s\", the policy names none: add "
-                           "\"audience\" to the policy",
-                           run->info.vendor, run->info.dataset, of_manifest);
-    return plumb__fail(err, PLUMB_ERR_POLICY,
-                       "manifest %s/%s is for audience \"%s\", the policy's is \"%s\"",
-                       run->info.vendor, run->info.dataset, of_manifest, run->policy.audience);
+    plumb_public_key operator_key;
+    const plumb_trust_key *found = NULL;
+    plumb_key_public(run->operator_key, &operator_key);
+    const plumb_status status = plumb_trust_check(
+        run->trust, &operator_key, NULL, PLUMB_ROLE_OPERATOR, plumb__wall_s(), &found, err);
+    return status == PLUMB_OK ? status : plumb__error_prefix(err, status, "operator key");
+}
+
+static void manifest_name(const plumb_run *run, char out[256])
+{
+    snprintf(out, 256, "manifest %s/%s", run->info.vendor, run->info.dataset);
+}
+
+/* Rollback and its kin, against what this machine has seen; nothing is written yet. */
+static plumb_status check_seen(const plumb_run *run, const char *manifest, plumb_error *err)
+{
+    plumb_state *state = NULL;
+    PLUMB_TRY(plumb_state_open(run->state_dir[0] ? run->state_dir : NULL, &state, err));
+    plumb_status status = plumb_state_check_trust(state, "the trust store", run->trust, err);
+    if (status == PLUMB_OK)
+        status = plumb_state_check_manifest(state, manifest, run->trust, run->manifest, false, err);
+    plumb_state_free(state);
+    return status;
 }
 
 plumb_status plumb__rules_check(const plumb_run *run, plumb_error *err)
 {
+    char manifest[256];
+    manifest_name(run, manifest);
     PLUMB_TRY(check_expiry("the trust store", plumb_trust_expires(run->trust),
                            "get its successor from whoever keeps it", err));
+    PLUMB_TRY(plumb__manifest_judge(run->manifest, manifest, run->trust, plumb__wall_s(), err));
     if (!run->policy.accept_expired)
         PLUMB_TRY(check_expiry("the manifest", run->info.expires_s,
                                "get a newer one, or set \"expired\" to \"accept\" in the policy",
                                err));
-    PLUMB_TRY(check_audience(run, err));
-    plumb_public_key operator_key;
-    plumb_key_public(run->operator_key, &operator_key);
-    const plumb_trust_key *found = NULL;
-    const plumb_status status = plumb_trust_check(
-        run->trust, &operator_key, NULL, PLUMB_ROLE_OPERATOR, plumb__wall_s(), &found, err);
-    if (status != PLUMB_OK) return plumb__error_prefix(err, status, "operator key");
-    return PLUMB_OK;
+    PLUMB_TRY(plumb__audience_check(manifest, run->info.audience, run->policy.audience, err));
+    PLUMB_TRY(check_operator(run, err));
+    return check_seen(run, manifest, err);
+}
+
+plumb_status plumb__rules_remember(const plumb_run *run, plumb_error *err)
+{
+    char manifest[256];
+    plumb_state *state = NULL;
+    manifest_name(run, manifest);
+    PLUMB_TRY(plumb_state_lock(run->state_dir[0] ? run->state_dir : NULL, &state, err));
+    plumb_status status = plumb_state_pin(state, manifest, run->trust, run->manifest, err);
+    if (status == PLUMB_OK)
+        status =
+            plumb__state_add_run(state, run->out_dir, run->run_id, run->trust, run->manifest, err);
+    plumb_state_free(state);
+    return status;
 }
 
 static plumb_status open_trainer(plumb_run *run, const char *text, plumb_error *err)

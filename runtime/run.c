@@ -123,6 +123,13 @@ static plumb_status take_config(plumb_run *run, const plumb_run_config *c, plumb
     memcpy(run->out_dir, c->out_dir, length + 1);
     while (run->out_dir[1] && run->out_dir[strlen(run->out_dir) - 1] == '/')
         run->out_dir[strlen(run->out_dir) - 1] = '\0';
+    if (c->state_dir) {
+        if (!c->state_dir[0] || strlen(c->state_dir) >= sizeof run->state_dir)
+            return plumb__fail(err, PLUMB_ERR_ARGUMENT,
+                               "plumb_run_config: state_dir has %zu bytes, allowed are 1 to %zu",
+                               strlen(c->state_dir), sizeof run->state_dir - 1);
+        strcpy(run->state_dir, c->state_dir);
+    }
     run->device = c->device;
     run->seed = c->seed;
     run->horizon = c->horizon_steps;

@@ -103,6 +103,7 @@ struct plumb_run {
 
     /* settings */
     char out_dir[4096];
+    char state_dir[4096]; /* "": the default place */
     plumb_device device;
     uint64_t seed, horizon;
     uint32_t max_units;
@@ -165,6 +166,8 @@ plumb_status plumb__rules_open(plumb_run *run, const plumb_run_config *config,
                                plumb_error *err) PLUMB_MUST_CHECK;
 /* Judged again when a run starts or resumes, because time has passed. */
 plumb_status plumb__rules_check(const plumb_run *run, plumb_error *err) PLUMB_MUST_CHECK;
+/* Writes the versions in use and the run itself into the state directory, before the bundle is. */
+plumb_status plumb__rules_remember(const plumb_run *run, plumb_error *err) PLUMB_MUST_CHECK;
 
 /* ---- layers.c ---- */
 plumb_status plumb__layers_resolve(plumb_run *run, plumb_error *err) PLUMB_MUST_CHECK;

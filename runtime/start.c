@@ -116,7 +116,11 @@ static plumb_status create_bundle(plumb_run *run, plumb_error *err)
     start.run_key = key;
     start.evidence = evidence;
     start.n_evidence = collect_evidence(run, evidence);
-    status = plumb__bundle_create(&start, &run->bundle, err);
+    status = plumb__rules_remember(run, err);
+    if (status == PLUMB_OK)
+        status = plumb__bundle_create(&start, &run->bundle, err);
+    else
+        plumb_key_free(key);
 cleanup:
     plumb__bytes_free(&run_json);
     return status;

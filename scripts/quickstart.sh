@@ -72,6 +72,7 @@ cmake --build build -- --quiet >&2
 bin=build/bin shown=build/bin
 [ "$here" = "$PWD" ] || shown=$PWD/$bin
 
+export PLUMB_STATE=$out/state   # the versions seen here stay with the demonstration
 say "2/6 keys and trust: a vendor signs records, an operator signs runs, a root says who may"
 umask 077
 mkdir -p "$out/keys"
@@ -100,8 +101,8 @@ say "3/6 the manifest: who labelled what, and how deep it may go"
 say "4/6 governed training: $steps steps"
 cp examples/debian-tags/policy.json "$out/policy.json"
 train=("$bin/plumb-lm" --manifest "$out/records.plumb.json" --trust "$out/trust.json"
-    --policy "$out/policy.json" --key "$out/keys/operator.key" "${pass[@]}" --out "$out/run"
-    --steps "$steps")
+    --policy "$out/policy.json" --state "$out/state" --key "$out/keys/operator.key"
+    "${pass[@]}" --out "$out/run" --steps "$steps")
 code=0
 "${train[@]}" || code=$?
 if [ $code = 7 ]; then

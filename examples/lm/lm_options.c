@@ -25,6 +25,7 @@ const lm_option lm_option_table[] = {
     TEXT(manifest, "FILE", "the signed manifest, NAME.plumb.json; its records' text is the data"),
     TEXT(trust, "FILE", "the trust store: whose signatures count"),
     TEXT(policy, "FILE", "the rules of the run"),
+    TEXT(state, "DIR", "where versions seen are remembered ($PLUMB_STATE, ~/.local/state/plumb)"),
     TEXT(out, "DIR", "the run bundle to make, or to go on with"),
     TEXT(key, "FILE", "the operator's key; it certifies the run"),
     TEXT(passphrase_file, "FILE", "its passphrase is the first line of FILE (else asked for)"),

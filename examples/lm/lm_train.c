@@ -105,6 +105,7 @@ static plumb_status create_run(lm_trainer *t, const char *trainer_json)
     config.policy_path = o->policy;
     config.trust_path = o->trust;
     config.operator_key = t->key;
+    config.state_dir = o->state;
     config.seed = o->seed;
     config.horizon_steps = o->horizon;
     config.trainer_json = trainer_json;

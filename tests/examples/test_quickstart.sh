@@ -70,7 +70,7 @@ quickstart --synthetic --records 64 --steps 12 --out c >out 2>err
 check $? 7 "exit code of an interrupted training"
 check "$(tail -2 err)" "To go on with this run:
   $root/build/bin/plumb-lm --manifest $dir/work/c/records.plumb.json --trust \
-$dir/work/c/trust.json --policy $dir/work/c/policy.json \
+$dir/work/c/trust.json --policy $dir/work/c/policy.json --state $dir/work/c/state \
 --key $dir/work/c/keys/operator.key --passphrase-file \
 $dir/work/c/keys/passphrase --out $dir/work/c/run --steps 12 --resume" "how to go on"
 

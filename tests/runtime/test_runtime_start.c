@@ -64,7 +64,7 @@ static void test_start(void **state)
     world_policy(&w, ",\"audience\":\"lab\"");
     c = world_config(&w);
     must_fail(plumb_run_create(&c, w.manifest, &run, &err), PLUMB_ERR_POLICY, &err,
-              "manifest acme/toy is for audience \"\", the policy's is \"lab\"");
+              "manifest acme/toy: names no audience; the audience here is \"lab\"");
     world_close(&w);
 }
 
