@@ -16,7 +16,7 @@ if(NOT PLUMB_TOOLS_ONLY)
   plumb_need(HDF5 hdf5-serial libhdf5-dev)
 endif()
 # The library multiplies by itself; the trainer, tests and benchmarks compare with a BLAS.
-if(PLUMB_BUILD_TESTS OR PLUMB_BUILD_EXAMPLES OR PLUMB_BUILD_BENCHMARKS)
+if(PLUMB_BUILD_TESTS OR PLUMB_BUILD_EXAMPLES OR PLUMB_BUILD_BENCHMARKS OR PLUMB_BUILD_FUZZERS)
   plumb_need(BLAS openblas libopenblas-dev)
 endif()
 if(PLUMB_BUILD_TESTS)
