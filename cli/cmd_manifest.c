@@ -14,6 +14,7 @@ static const verb verbs[] = {
     {"sign", plumb__manifest_verb_sign, "check every record and sign the records file"},
     {"verify", plumb__manifest_verb_verify, "check signatures, digests, tree and every record"},
     {"show", plumb__manifest_verb_show, "what a manifest says, and why a record has its terms"},
+    {"withdraw", plumb__manifest_verb_withdraw, "take records back by a signed statement"},
 };
 
 static int help(void)

@@ -50,7 +50,7 @@ json_t *plumb__manifest_view_json(const plumb__manifest_view *view, const plumb_
         json_array_append_new(signers, json_pack("{s:s,s:s}", "name", s.name, "keyid", s.keyid));
     }
     return json_pack("{s:s,s:s,s:s,s:I,s:I,s:s,s:s?,s:b,s:s?,s:s,s:s,s:s,s:b,s:b,s:o,s:s?,s:I,s:o,"
-                     "s:I}",
+                     "s:I,s:I,s:I}",
                      "file", view->path, "vendor", info.vendor, "dataset", info.dataset, "version",
                      (json_int_t)info.manifest_version, "records", (json_int_t)info.records,
                      "issued", issued, "expires", info.expires_s != 0 ? expires : NULL, "expired",
@@ -60,7 +60,8 @@ json_t *plumb__manifest_view_json(const plumb__manifest_view *view, const plumb_
                      info.n_signers > 0, "signers", signers, "root_fingerprint",
                      view->fingerprint[0] != '\0' ? view->fingerprint : NULL, "table_bytes",
                      (json_int_t)info.table_bytes, "witnesses", witnesses_json(m, info.n_witnesses),
-                     "unchecked_lines", (json_int_t)info.unchecked_lines);
+                     "unchecked_lines", (json_int_t)info.unchecked_lines, "withdrawals",
+                     (json_int_t)info.withdrawals, "withdrawn", (json_int_t)info.withdrawn);
 }
 
 static void print_witnesses(const plumb_manifest *m, const plumb_manifest_info *info)
@@ -95,6 +96,10 @@ void plumb__manifest_view_print(const plumb__manifest_view *view, const plumb_ma
     printf("expires     %s%s\n", info.expires_s != 0 ? when : "never",
            info.expired ? " (EXPIRED)" : "");
     if (info.audience != NULL) printf("audience    %s\n", info.audience);
+    if (info.withdrawn > 0) {
+        printf("withdrawn   %" PRIu64 " records, %u statements\n", info.withdrawn,
+               info.withdrawals);
+    }
     printf("tree root   %s\ncheckpoint  %s\nstatement   %s\n", info.root_hex,
            info.checkpoint      ? "holds"
            : info.n_signers > 0 ? "none"

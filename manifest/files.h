@@ -8,7 +8,8 @@
 typedef enum plumb__manifest_part {
     PLUMB__MANIFEST_ENVELOPE,   /* NAME.plumb.json */
     PLUMB__MANIFEST_CHECKPOINT, /* NAME.checkpoint; may be absent */
-    PLUMB__MANIFEST_RECORDS     /* NAME.jsonl */
+    PLUMB__MANIFEST_RECORDS,    /* NAME.jsonl */
+    PLUMB__MANIFEST_WITHDRAWALS /* NAME.withdrawals; may be absent */
 } plumb__manifest_part;
 
 /* Borrowed from the manifest; NULL (and *size_bytes 0) when there is no such file. */

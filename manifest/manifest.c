@@ -149,7 +149,8 @@ static plumb_status open_all(const char *path, const plumb_trust *trust,
     if (!options->untrusted) {
         PLUMB_TRY(plumb__audience_check(path, m->statement.audience, options->audience, err));
     }
-    return plumb__manifest_open_records(path, options, m, err);
+    PLUMB_TRY(plumb__manifest_open_records(path, options, m, err));
+    return plumb__withdrawals_open(path, trust, options, at_s, m, err);
 }
 
 /* Who trains under a policy opens its manifest under the same one. */
@@ -206,6 +207,7 @@ void plumb_manifest_free(plumb_manifest *m)
     for (size_t i = 0; i < PLUMB__DSSE_MAX_SIGNATURES; i++) {
         plumb__free(m->signers[i].name);
     }
+    plumb__withdrawals_free(&m->withdrawals);
     plumb__table_free(&m->table);
     plumb__taxonomy_free(&m->taxonomy);
     plumb__statement_free(&m->statement);

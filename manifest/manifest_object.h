@@ -7,6 +7,7 @@
 #include "manifest/dsse.h"
 #include "manifest/records.h"
 #include "manifest/statement.h"
+#include "manifest/withdrawal.h"
 
 #define PLUMB__ENVELOPE_CAP ((size_t)256 << 20)
 
@@ -23,6 +24,7 @@ struct plumb_manifest {
     plumb__statement statement;
     plumb__taxonomy taxonomy;
     plumb__table table;
+    plumb__withdrawals withdrawals;
     uint32_t n_signers;
     plumb__signer signers[PLUMB__DSSE_MAX_SIGNATURES];
     plumb__witnesses witnesses;

@@ -82,7 +82,9 @@ plumb_status plumb__manifest_open_records(const char *path, const plumb_manifest
 const void *plumb__manifest_bytes(const plumb_manifest *m, plumb__manifest_part part,
                                   size_t *size_bytes)
 {
-    const plumb__bytes *bytes = part == PLUMB__MANIFEST_ENVELOPE ? &m->envelope : &m->checkpoint;
+    const plumb__bytes *bytes = part == PLUMB__MANIFEST_ENVELOPE     ? &m->envelope
+                                : part == PLUMB__MANIFEST_CHECKPOINT ? &m->checkpoint
+                                                                     : &m->withdrawals.file;
     const void *data = part == PLUMB__MANIFEST_RECORDS ? m->records : (void *)bytes->data;
     *size_bytes = part == PLUMB__MANIFEST_RECORDS ? m->records_bytes : bytes->size;
     return *size_bytes > 0 ? data : NULL;

@@ -19,10 +19,11 @@ typedef struct plumb_manifest_options {
     const char *audience; /* the policy's audience; NULL: none */
     const char
         *policy_path; /* its rules "expired" and "audience" take the place of the two above */
-    const char *records_path; /* NULL: the .jsonl beside the envelope */
-    const char *private_path; /* NULL: the .private.jsonl beside it if there is one */
-    bool untrusted;           /* only with trust NULL: everything but who signed is checked, and the
-                                 checkpoint is left aside */
+    const char *records_path;     /* NULL: the .jsonl beside the envelope */
+    const char *private_path;     /* NULL: the .private.jsonl beside it if there is one */
+    const char *withdrawals_path; /* NULL: the .withdrawals beside it if there is one; "": none */
+    bool untrusted; /* only with trust NULL: everything but who signed is checked, and the
+                       checkpoint is left aside */
 } plumb_manifest_options;
 
 PLUMB_API void plumb_manifest_options_default(plumb_manifest_options *options);
@@ -51,9 +52,12 @@ typedef struct plumb_manifest_info {
     const char *audience;         /* of the signed statement; NULL: none */
     uint32_t n_signers;           /* keys that count; 0 when opened untrusted */
     bool checkpoint;              /* there was one, and it holds */
-    int64_t cosigned_s;           /* earliest time by a witness of the trust store; 0: none */
-    uint32_t n_witnesses;         /* that count, see plumb_manifest_witness_at */
-    uint32_t unchecked_lines;     /* signature lines of the checkpoint by nobody in the store */
+    uint32_t withdrawals;         /* statements in NAME.withdrawals */
+    uint64_t withdrawn;           /* records that must not train, by their consent or a statement */
+    const char *withdrawals_digest; /* BLAKE2b-256 of the last statement; NULL: there is none */
+    int64_t cosigned_s;             /* earliest time by a witness of the trust store; 0: none */
+    uint32_t n_witnesses;           /* that count, see plumb_manifest_witness_at */
+    uint32_t unchecked_lines;       /* signature lines of the checkpoint by nobody in the store */
 } plumb_manifest_info;
 PLUMB_API void plumb_manifest_describe(const plumb_manifest *m, plumb_manifest_info *info);
 

@@ -153,7 +153,7 @@ plumb_status plumb__signing_check_succession(const plumb__signing *s, const plum
                            "; sign this one as version %" PRIu64 " or above",
                            s->envelope_path, old->version, old->version + 1);
     }
-    return PLUMB_OK;
+    return plumb__withdrawals_check_gone(s->envelope_path, err);
 }
 
 /* Sets the envelope's payload: the old one when this is one more signature of it, else a new one.

@@ -115,6 +115,9 @@ plumb_status plumb__signing_finish(plumb__signing *s, const plumb__signature *by
         status = plumb__file_unlink(s->checkpoint_path, err);
     }
     if (status == PLUMB_OK) status = write_envelope(s, err);
+    if (status == PLUMB_OK && s->replaces && s->old.root != NULL) {
+        status = plumb__withdrawals_retire(s->envelope_path, s->old.version, err);
+    }
     if (status == PLUMB_OK && by->has_note) {
         status = plumb__file_write_atomic(s->checkpoint_path, checkpoint.data, checkpoint.size,
                                           0644, err);

@@ -14,8 +14,9 @@ static const char *const top_fields[] = {
     "policy",    "trust",    "environment", "trainer",    NULL};
 static const char *const layer_fields[] = {"name",   "kind",   "depth", "rows",   "cols",
                                            "params", "weight", "use",   "n_uses", NULL};
-static const char *const manifest_fields[] = {"vendor",    "dataset",  "version", "records", "root",
-                                              "statement", "envelope", "lines",   NULL};
+static const char *const manifest_fields[] = {"vendor",      "dataset",   "version",  "records",
+                                              "root",        "statement", "envelope", "lines",
+                                              "withdrawals", NULL};
 static const char *const trust_fields[] = {"digest", "root", "version", NULL};
 
 /* ---- fields ------------------------------------------------------------------------------- */
@@ -142,7 +143,10 @@ static plumb_status parse_manifest(const char *what, const json_t *root, plumb__
     PLUMB_TRY(get_hash(where, obj, "root", &run->manifest_root, err));
     PLUMB_TRY(get_hash(where, obj, "statement", &run->manifest_statement, err));
     PLUMB_TRY(get_hash(where, obj, "envelope", &run->manifest_envelope, err));
-    return get_hash(where, obj, "lines", &run->manifest_lines, err);
+    PLUMB_TRY(get_hash(where, obj, "lines", &run->manifest_lines, err));
+    run->has_withdrawals = json_object_get(obj, "withdrawals") != NULL;
+    if (!run->has_withdrawals) return PLUMB_OK;
+    return get_hash(where, obj, "withdrawals", &run->manifest_withdrawals, err);
 }
 
 static plumb_status parse_identity(const char *what, const json_t *root, plumb__run_json *run,

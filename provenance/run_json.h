@@ -10,10 +10,14 @@
  *   device        "cpu" or "cuda"
  *   depth_axis    "index"
  *   layers        [{name, kind, depth, rows, cols, params, weight, use, n_uses}], one per use, uses
- * of a weight in a row, weights numbered from 0 manifest      {vendor, dataset, version, records,
- * root, statement, envelope, lines}: root of the record tree; BLAKE2b-256 of the signed payload, of
- * manifest.plumb.json, of records.jsonl policy        BLAKE2b-256 of evidence/policy.json trust
- * {digest, root, version}: BLAKE2b-256 of evidence/trust.json, root fingerprint, version
+ *                 of a weight in a row, weights numbered from 0
+ *   manifest      {vendor, dataset, version, records, root, statement, envelope, lines,
+ *                 withdrawals}: root of the record tree; BLAKE2b-256 of the signed payload, of
+ *                 manifest.plumb.json, of records.jsonl, of the last withdrawal's payload (absent
+ *                 where nothing was withdrawn)
+ *   policy        BLAKE2b-256 of evidence/policy.json
+ *   trust         {digest, root, version}: BLAKE2b-256 of evidence/trust.json, root fingerprint,
+ *                 version
  *   environment   object: versions, cpu, threads
  *   trainer       object: what the trainer says of itself (argv, settings)
  */
@@ -36,6 +40,8 @@ typedef struct plumb__run_json {
     char vendor[256], dataset[256];
     uint64_t manifest_version, records;
     plumb__hash manifest_statement, manifest_envelope, manifest_lines, manifest_root;
+    bool has_withdrawals;
+    plumb__hash manifest_withdrawals; /* the last withdrawal statement when it started */
     plumb__hash policy, trust;
 } plumb__run_json;
 

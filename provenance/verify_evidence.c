@@ -52,6 +52,19 @@ static plumb_status expect_hex(const char *what, const char *hex, const plumb__h
                        what);
 }
 
+/* What was withdrawn when the run began, and nothing that came later. */
+static plumb_status compare_withdrawals(const plumb__verify *v, const plumb_manifest_info *info,
+                                        plumb_error *err)
+{
+    const char *hex = info->withdrawals_digest;
+    if (!v->run.has_withdrawals && hex == NULL) return PLUMB_OK;
+    if (v->run.has_withdrawals && hex != NULL)
+        return expect_hex("withdrawals", hex, &v->run.manifest_withdrawals, err);
+    return plumb__fail(err, PLUMB_ERR_DIGEST,
+                       "evidence/manifest.withdrawals: is %s, but run.json names %s",
+                       hex != NULL ? "there" : "missing", hex != NULL ? "none" : "one");
+}
+
 static plumb_status compare_with_run(const plumb__verify *v, plumb_error *err)
 {
     plumb_manifest_info info = {.size = sizeof info, .version = 1};
@@ -60,6 +73,7 @@ static plumb_status compare_with_run(const plumb__verify *v, plumb_error *err)
     PLUMB_TRY(expect_hex("envelope", info.envelope_digest, &v->run.manifest_envelope, err));
     PLUMB_TRY(expect_hex("records file", info.records_digest, &v->run.manifest_lines, err));
     PLUMB_TRY(expect_hex("record tree", info.root_hex, &v->run.manifest_root, err));
+    PLUMB_TRY(compare_withdrawals(v, &info, err));
     if (strcmp(info.vendor, v->run.vendor) == 0 && strcmp(info.dataset, v->run.dataset) == 0 &&
         info.manifest_version == v->run.manifest_version && info.records == v->run.records)
         return PLUMB_OK;
@@ -90,6 +104,7 @@ static plumb_status locate(const plumb__verify *v, char *envelope, char *records
 plumb_status plumb__verify_manifest(plumb__verify *v, plumb_error *err)
 {
     char envelope[PLUMB__PATH_BYTES], records[PLUMB__PATH_BYTES];
+    char withdrawals[PLUMB__PATH_BYTES];
     bool there = false;
     plumb__hash digest;
     PLUMB_TRY(plumb__path_join(envelope, v->dir, "evidence/manifest.plumb.json", err));
@@ -104,6 +119,8 @@ plumb_status plumb__verify_manifest(plumb__verify *v, plumb_error *err)
     options.allow_expired = v->policy.accept_expired;
     options.audience = v->policy.audience[0] != '\0' ? v->policy.audience : NULL;
     options.records_path = records[0] != '\0' ? records : NULL;
+    PLUMB_TRY(plumb__path_join(withdrawals, v->dir, "evidence/manifest.withdrawals", err));
+    options.withdrawals_path = plumb__path_exists(withdrawals) ? withdrawals : "";
     options.untrusted = v->trust == NULL;
     PLUMB_TRY(plumb_manifest_open(envelope, v->trust, &options, &v->manifest, err));
     return compare_with_run(v, err);

@@ -29,10 +29,11 @@ static json_t *layers_json(const plumb_run *run)
 static json_t *manifest_json(const plumb_run *run)
 {
     const plumb_manifest_info *m = &run->info;
-    return json_pack("{s:s,s:s,s:I,s:I,s:s,s:s,s:s,s:s}", "vendor", m->vendor, "dataset",
+    return json_pack("{s:s,s:s,s:I,s:I,s:s,s:s,s:s,s:s,s:s*}", "vendor", m->vendor, "dataset",
                      m->dataset, "version", (json_int_t)m->manifest_version, "records",
                      (json_int_t)m->records, "root", m->root_hex, "statement", m->statement_digest,
-                     "envelope", m->envelope_digest, "lines", m->records_digest);
+                     "envelope", m->envelope_digest, "lines", m->records_digest, "withdrawals",
+                     m->withdrawals_digest);
 }
 
 /* The processor's name as the system gives it; "" where it gives none. */
@@ -144,6 +145,22 @@ static plumb_status match_layer(const plumb__layer_row *there, const plumb__laye
     return differs(what, a, b, err);
 }
 
+/* A run is judged by what was withdrawn when it began: it cannot honour more half way. */
+static plumb_status match_withdrawals(const plumb_run *run, const plumb__run_json *there,
+                                      plumb_error *err)
+{
+    char hex[PLUMB__HASH_HEX_BYTES] = "";
+    const char *here = run->info.withdrawals_digest;
+    if (there->has_withdrawals) plumb__hash_hex(&there->manifest_withdrawals, hex);
+    if (strcmp(hex, here != NULL ? here : "") == 0) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_MISMATCH,
+                       "manifest %s/%s: its withdrawals are not those of the run's start: start a "
+                       "new run that honours them, or open the manifest with %s%s",
+                       run->info.vendor, run->info.dataset,
+                       there->has_withdrawals ? run->out_dir : "none",
+                       there->has_withdrawals ? "/evidence/manifest.withdrawals" : "");
+}
+
 static plumb_status match_all(const plumb_run *run, const plumb__run_json *there, plumb_error *err)
 {
     char seed[24], policy[PLUMB__HASH_HEX_BYTES];
@@ -151,6 +168,7 @@ static plumb_status match_all(const plumb_run *run, const plumb__run_json *there
     snprintf(seed, sizeof seed, "%" PRIu64, run->seed);
     PLUMB_TRY(match_hash("the manifest's statement", &there->manifest_statement,
                          run->info.statement_digest, err));
+    PLUMB_TRY(match_withdrawals(run, there, err));
     PLUMB_TRY(match_hash("the policy", &there->policy, policy, err));
     PLUMB_TRY(match_number("horizon", there->horizon, run->horizon, err));
     if (strcmp(there->seed, seed) != 0) return differs("seed", there->seed, seed, err);

@@ -16,7 +16,7 @@
 
 #define RECORDS_EVIDENCE_BYTES ((size_t)64 << 20)
 #define RING_BYTES ((uint64_t)64 << 20)
-#define MAX_EVIDENCE 5
+#define MAX_EVIDENCE 6
 
 /* The layer limit is of the weight; each of its uses may spend the square of its share, so that
  * amplitudes of all uses together keep it (governance.md section 2). */
@@ -82,6 +82,7 @@ static size_t collect_evidence(const plumb_run *run, plumb__evidence out[MAX_EVI
         size_t cap_bytes;
     } parts[] = {{PLUMB__MANIFEST_ENVELOPE, "manifest.plumb.json", SIZE_MAX},
                  {PLUMB__MANIFEST_CHECKPOINT, "manifest.checkpoint", SIZE_MAX},
+                 {PLUMB__MANIFEST_WITHDRAWALS, "manifest.withdrawals", SIZE_MAX},
                  {PLUMB__MANIFEST_RECORDS, "records.jsonl", RECORDS_EVIDENCE_BYTES}};
     size_t n = 0;
     out[n++] = (plumb__evidence){"policy.json", run->policy_bytes.data, run->policy_bytes.size};

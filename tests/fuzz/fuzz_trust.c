@@ -1,8 +1,10 @@
-/* Trust stores: the input is the document, signed by a root whose key the corpus names. What opens
- * obeys the store's rules, and the same file opens to the same store. The raw input, which nobody
- * signed, never opens. */
+/* Trust stores: the input is the documents, a line each, signed by those of the first fuzz keys
+ * that they list as roots. What opens obeys the store's rules, the same file opens to the same
+ * store, and with one bit of it changed it does not open. Nor does the raw input, which nobody
+ * signed. */
 #include "fuzz_kit.h"
 
+#include "manifest/dsse.h"
 #include "manifest/pem.h"
 #include "manifest/trust_store.h"
 
@@ -52,18 +54,75 @@ static void check_store(const plumb_trust *trust)
     plumb_text_free(json);
 }
 
+enum { KEYS = 4 };
+
+/* Which of the first fuzz keys the document lists as its roots, as bits. */
+static unsigned roots_of(const uint8_t *data, size_t n)
+{
+    json_t *document = NULL;
+    unsigned found = 0;
+    size_t i;
+    json_t *entry;
+    if (plumb__json_parse("j", data, n, &document, NULL) != PLUMB_OK) return 0;
+    json_array_foreach(json_object_get(json_object_get(document, "roots"), "keys"), i, entry)
+    {
+        for (unsigned k = 0; k < KEYS; k++) {
+            char text[PLUMB__SPKI_BASE64_BYTES];
+            plumb_public_key key;
+            plumb_key_public(fuzz_key((uint8_t)k), &key);
+            plumb__spki_base64(&key, text);
+            if (json_is_string(entry) && strcmp(json_string_value(entry), text) == 0) {
+                found |= 1u << k;
+            }
+        }
+    }
+    json_decref(document);
+    return found;
+}
+
+/* One line, signed by its own roots and by those of the line before. */
+static unsigned sign_line(const uint8_t *data, size_t n, unsigned before, plumb__bytes *out)
+{
+    plumb__dsse envelope = {.payload_type = PLUMB__TRUST_PAYLOAD_TYPE};
+    const unsigned own = roots_of(data, n), signers = own | before;
+    plumb__bytes_append(&envelope.payload, data, n);
+    for (uint8_t k = 0; k < KEYS; k++) {
+        if ((signers >> k & 1) == 1) fuzz_works(plumb__dsse_sign(&envelope, fuzz_key(k), err));
+    }
+    if (signers == 0) fuzz_works(plumb__dsse_sign(&envelope, fuzz_key(0), err));
+    fuzz_works(plumb__dsse_dump(&envelope, out, err));
+    plumb__bytes_append_text(out, "\n");
+    plumb__dsse_free(&envelope);
+    return own;
+}
+
+static void sign_lines(const uint8_t *data, size_t n, plumb__bytes *out)
+{
+    unsigned before = 0;
+    for (size_t at = 0; at < n;) {
+        const uint8_t *end = memchr(data + at, '\n', n - at);
+        const size_t length = end != NULL ? (size_t)(end - data) - at : n - at;
+        before = sign_line(data + at, length, before, out);
+        at += length + 1;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     plumb_trust *trust = NULL, *again = NULL;
     plumb__bytes file = {0};
     plumb_error err = {0};
     fuzz_assert(!fuzz_accepted(plumb_trust_parse("raw", data, n, &trust, &err), &err));
-    fuzz_envelope(PLUMB__TRUST_PAYLOAD_TYPE, data, n, 0, &file);
+    sign_lines(data, n, &file);
     err = (plumb_error){0};
     if (fuzz_accepted(plumb_trust_parse("t", file.data, file.size, &trust, &err), &err)) {
         check_store(trust);
         fuzz_works(plumb_trust_parse("again", file.data, file.size, &again, err));
         fuzz_assert(strcmp(plumb_trust_digest(trust), plumb_trust_digest(again)) == 0);
+        file.data[file.size / 2] ^= 1;
+        plumb_trust_free(again);
+        fuzz_assert(
+            !fuzz_accepted(plumb_trust_parse("changed", file.data, file.size, &again, &err), &err));
     } else {
         fuzz_assert(trust == NULL);
     }

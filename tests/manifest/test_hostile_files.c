@@ -8,6 +8,9 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "manifest/manifest_object.h"
+#include "manifest/note.h"
+#include "manifest/trust_store.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -195,19 +198,20 @@ static void endless_files(void **state)
              (long)st.st_size);
     assert_refused(f, PLUMB_ERR_DIGEST, message, "records.jsonl");
     static const struct {
-        const char *part, *limit;
-    } limits[] = {{"records.plumb.json", "268435456"},
-                  {"records.checkpoint", "65536"},
-                  {"records.private.jsonl", "17179869184"}};
+        const char *part;
+        size_t limit;
+    } limits[] = {{"records.plumb.json", PLUMB__ENVELOPE_CAP},
+                  {"records.checkpoint", PLUMB__NOTE_CAP},
+                  {"records.private.jsonl", (size_t)16 << 30}};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         make_whole(f);
         assert_true(put_endless(f, limits[i].part));
-        snprintf(message, sizeof message, "%%s is too large: at most %s bytes are read here",
+        snprintf(message, sizeof message, "%%s is too large: at most %zu bytes are read here",
                  limits[i].limit);
         assert_refused(f, PLUMB_ERR_LIMIT, message, limits[i].part);
     }
-    snprintf(message, sizeof message,
-             "%s/endless is too large: at most 4194304 bytes are read here", f->dir);
+    snprintf(message, sizeof message, "%s/endless is too large: at most %zu bytes are read here",
+             f->dir, PLUMB__TRUST_FILE_CAP);
     assert_fails(plumb_trust_open(fixture_path(f, "endless"), &trust, err), PLUMB_ERR_LIMIT,
                  message);
     (void)remove(fixture_path(f, "records.private.jsonl"));

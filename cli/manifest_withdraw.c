@@ -1,0 +1,191 @@
+/* plumb manifest withdraw */
+#include "cli/manifest_verbs.h"
+#include "manifest/plumb_withdrawal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help_text[] =
+    "usage: plumb manifest withdraw NAME.plumb.json --id ID … | --ids-file F\n"
+    "                               --reason consent|error|licence|other [--note TEXT]\n"
+    "                               [--at TIME] --key K [--passphrase-file F]\n"
+    "       plumb manifest withdraw NAME.plumb.json --cosign --key K [--passphrase-file F]\n"
+    "\n"
+    "Appends a signed statement to NAME.withdrawals: these records must not train any more. Hand "
+    "the\n"
+    "file to everybody who has the manifest; runs that start with it reject the records. "
+    "--ids-file "
+    "has\n"
+    "one id a line. --cosign puts the key's signature under every statement that lacks it: for a\n"
+    "threshold above 1, or in place of a compromised key.\n"
+    "\n"
+    "example: plumb manifest withdraw records.plumb.json --id deb:abgate#role --reason consent \\\n"
+    "             --key keys/acme.key\n";
+
+#define MAX_IDS 100000u
+
+typedef struct arguments {
+    const char *path, *key, *passphrase_file, *ids_file, *reason, *at;
+    plumb_withdraw_options withdraw;
+    char **ids;
+    size_t n_ids, capacity;
+    bool cosign, help;
+} arguments;
+
+static void free_ids(arguments *a)
+{
+    for (size_t i = 0; i < a->n_ids; i++)
+        free(a->ids[i]);
+    free(a->ids);
+}
+
+static int add_id(arguments *a, const char *id)
+{
+    if (a->n_ids == MAX_IDS) {
+        return plumb__cli_usage("manifest withdraw",
+                                "at most %u records are withdrawn at once; withdraw in parts",
+                                MAX_IDS);
+    }
+    if (a->n_ids == a->capacity) {
+        a->capacity = a->capacity > 0 ? 2 * a->capacity : 16;
+        char **more = realloc(a->ids, a->capacity * sizeof *more);
+        if (more == NULL) abort();
+        a->ids = more;
+    }
+    char *copy = strdup(id);
+    if (copy == NULL) abort();
+    a->ids[a->n_ids++] = copy;
+    return 0;
+}
+
+static int read_ids(arguments *a)
+{
+    FILE *file = fopen(a->ids_file, "re");
+    char *line = NULL;
+    size_t size = 0;
+    int code = 0;
+    if (file == NULL) {
+        fprintf(stderr, "%s: %s: cannot be read\n", plumb__cli_name(), a->ids_file);
+        return PLUMB__EXIT_IO;
+    }
+    while (code == 0 && getline(&line, &size, file) >= 0) {
+        line[strcspn(line, "\r\n")] = '\0';
+        if (line[0] != '\0') code = add_id(a, line);
+    }
+    free(line);
+    fclose(file);
+    return code;
+}
+
+static int take_option(int option, arguments *out)
+{
+    switch (option) {
+    case 'h': out->help = true; return 0;
+    case 'k': out->key = optarg; return 0;
+    case 'p': out->passphrase_file = optarg; return 0;
+    case 'i': return add_id(out, optarg);
+    case 'f': out->ids_file = optarg; return 0;
+    case 'r': out->reason = optarg; return 0;
+    case 'n': out->withdraw.note = optarg; return 0;
+    case 'a': out->at = optarg; return 0;
+    case 'c': out->cosign = true; return 0;
+    default: return plumb__cli_take(option, optarg) ? 0 : PLUMB__EXIT_USAGE;
+    }
+}
+
+static int check(arguments *a)
+{
+    static const char command[] = "manifest withdraw";
+    if (a->key == NULL) return plumb__cli_usage(command, "manifest withdraw wants --key");
+    if (a->cosign && (a->n_ids > 0 || a->ids_file != NULL || a->reason != NULL)) {
+        return plumb__cli_usage(command, "--cosign signs what is there; it takes no records");
+    }
+    if (a->cosign) return 0;
+    if (a->ids_file != NULL) {
+        const int code = read_ids(a);
+        if (code != 0) return code;
+    }
+    if (a->n_ids == 0) {
+        return plumb__cli_usage(command, "manifest withdraw wants --id or --ids-file");
+    }
+    if (a->reason == NULL || !plumb_withdrawal_reason_parse(a->reason, &a->withdraw.reason)) {
+        return plumb__cli_usage(command, "--reason must be consent, error, licence or other");
+    }
+    if (a->at != NULL && !plumb__cli_parse_time(a->at, &a->withdraw.issued_s)) {
+        return plumb__cli_usage(command, "--at is not a date: %s", a->at);
+    }
+    a->withdraw.ids = (const char *const *)a->ids;
+    a->withdraw.n_ids = a->n_ids;
+    return 0;
+}
+
+static int parse(int argc, char **argv, arguments *out)
+{
+    static const struct option options[] = {{"key", required_argument, NULL, 'k'},
+                                            {"passphrase-file", required_argument, NULL, 'p'},
+                                            {"id", required_argument, NULL, 'i'},
+                                            {"ids-file", required_argument, NULL, 'f'},
+                                            {"reason", required_argument, NULL, 'r'},
+                                            {"note", required_argument, NULL, 'n'},
+                                            {"at", required_argument, NULL, 'a'},
+                                            {"cosign", no_argument, NULL, 'c'},
+                                            PLUMB__CLI_LONG_OPTIONS};
+    int option;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        const int code = take_option(option, out);
+        if (code != 0) return code;
+    }
+    if (out->help) return 0;
+    if (argc - optind != 1) {
+        return plumb__cli_usage("manifest withdraw", "manifest withdraw wants one NAME.plumb.json");
+    }
+    out->path = argv[optind];
+    return check(out);
+}
+
+static plumb_status cosign(const arguments *a, const plumb_secret_key *key, plumb_error *err)
+{
+    uint32_t added = 0;
+    const plumb_status status = plumb_manifest_withdraw_cosign(a->path, key, &added, err);
+    if (status != PLUMB_OK) return status;
+    if (plumb__cli.json) {
+        plumb__cli_print_json(json_pack("{s:i}", "signatures_added", (int)added));
+    } else {
+        plumb__cli_say("signed %u withdrawals of %s", added, a->path);
+    }
+    return status;
+}
+
+static plumb_status withdraw(const arguments *a, const plumb_secret_key *key, plumb_error *err)
+{
+    uint64_t sequence = 0;
+    const plumb_status status = plumb_manifest_withdraw(a->path, key, &a->withdraw, &sequence, err);
+    if (status != PLUMB_OK) return status;
+    if (plumb__cli.json) {
+        plumb__cli_print_json(
+            json_pack("{s:I,s:s}", "sequence", (json_int_t)sequence, "reason", a->reason));
+    } else {
+        plumb__cli_say("withdrawal %" PRIu64 " of %s is signed", sequence, a->path);
+    }
+    return status;
+}
+
+int plumb__manifest_verb_withdraw(int argc, char **argv)
+{
+    arguments a = {0};
+    plumb_error err = {0};
+    plumb_secret_key *key = NULL;
+    plumb_withdraw_options_default(&a.withdraw);
+    int code = parse(argc, argv, &a);
+    if (code == 0 && a.help) {
+        code = plumb__cli_help(help_text);
+    } else if (code == 0) {
+        plumb_status status = plumb__cli_open_key(a.key, a.passphrase_file, &key, &err);
+        if (status == PLUMB_OK) status = a.cosign ? cosign(&a, key, &err) : withdraw(&a, key, &err);
+        code = status == PLUMB_OK ? plumb__cli_done(PLUMB__EXIT_OK) : plumb__cli_fail(&err);
+    }
+    plumb_key_free(key);
+    free_ids(&a);
+    return code;
+}
