@@ -6,6 +6,7 @@
 #define PLUMB_CLI_COMMANDS_H
 
 #include "manifest/plumb_key.h"
+#include "manifest/plumb_state.h"
 
 #include <getopt.h>
 #include <jansson.h>
@@ -38,16 +39,24 @@ typedef enum plumb__color {
 typedef struct plumb__cli_options {
     bool json, quiet;
     plumb__color color;
+    const char *state; /* where versions seen are remembered; NULL: the default place */
 } plumb__cli_options;
 extern plumb__cli_options plumb__cli;
 
 /* Long options that every command's table ends with; values above any character. */
-enum { PLUMB__OPT_JSON = 1000, PLUMB__OPT_QUIET, PLUMB__OPT_COLOR, PLUMB__OPT_OWN = 1100 };
+enum {
+    PLUMB__OPT_JSON = 1000,
+    PLUMB__OPT_QUIET,
+    PLUMB__OPT_COLOR,
+    PLUMB__OPT_STATE,
+    PLUMB__OPT_OWN = 1100
+};
 /* clang-format off */
 #define PLUMB__CLI_LONG_OPTIONS                                                                    \
     {"json", no_argument, NULL, PLUMB__OPT_JSON},                                                  \
     {"quiet", no_argument, NULL, PLUMB__OPT_QUIET},                                                \
     {"color", required_argument, NULL, PLUMB__OPT_COLOR},                                          \
+    {"state", required_argument, NULL, PLUMB__OPT_STATE},                                          \
     {"help", no_argument, NULL, 'h'},                                                              \
     {NULL, 0, NULL, 0}
 /* clang-format on */
@@ -85,6 +94,13 @@ plumb_status plumb__cli_passphrase(const char *file, const char *prompt, bool co
 /* Opens a secret key under a passphrase from the file or the terminal. */
 plumb_status plumb__cli_open_key(const char *path, const char *passphrase_file,
                                  plumb_secret_key **key, plumb_error *err);
+
+/* Refuse what is older than, or other than, what this machine has seen (--state). With trust NULL
+ * there is nothing to compare. *seen: the highest version of the manifest seen here, 0: none. */
+plumb_status plumb__cli_check_trust(const char *path, const plumb_trust *trust, plumb_error *err);
+plumb_status plumb__cli_check_manifest(const char *path, const plumb_trust *trust,
+                                       const plumb_manifest *manifest, uint64_t *seen,
+                                       plumb_error *err);
 
 /* "YYYY-MM-DD" or "YYYY-MM-DDThh:mm:ssZ" to seconds since 1970, and back into out[21]. */
 bool plumb__cli_parse_time(const char *text, int64_t *unix_s);

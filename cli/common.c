@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-plumb__cli_options plumb__cli = {false, false, PLUMB__COLOR_AUTO};
+plumb__cli_options plumb__cli = {false, false, PLUMB__COLOR_AUTO, NULL};
 
 bool plumb__cli_take(int option, const char *value)
 {
@@ -19,6 +19,10 @@ bool plumb__cli_take(int option, const char *value)
     }
     if (option == PLUMB__OPT_QUIET) {
         plumb__cli.quiet = true;
+        return true;
+    }
+    if (option == PLUMB__OPT_STATE) {
+        plumb__cli.state = value;
         return true;
     }
     if (option != PLUMB__OPT_COLOR) return false;

@@ -29,6 +29,8 @@ static int help(void)
         "  --json     the result as JSON on standard output\n"
         "  --quiet    no remarks on standard error, only errors\n"
         "  --color    auto: on a terminal, unless NO_COLOR is set; always; never\n"
+        "  --state    where versions that were seen are remembered: $PLUMB_STATE, else\n"
+        "             $XDG_STATE_HOME/plumb, else ~/.local/state/plumb\n"
         "  -h, --help\n"
         "  --version  of plumb itself\n"
         "\nplumb COMMAND --help says more. Exit codes: 0 done, 1 the answer is no, 2 wrong usage,\n"

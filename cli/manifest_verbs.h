@@ -15,6 +15,8 @@ int plumb__manifest_verb_withdraw(int argc, char **argv);
 typedef struct plumb__manifest_view {
     const char *path, *trust, *audience;
     bool allow_expired;
+    bool check_seen;      /* against the versions that this machine has seen */
+    uint64_t seen;        /* after opening: the highest of them, 0: none */
     char fingerprint[65]; /* of the store's roots, after opening; "" without a store */
 } plumb__manifest_view;
 plumb_status plumb__manifest_view_open(plumb__manifest_view *view, plumb_manifest **m,

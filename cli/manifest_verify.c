@@ -1,10 +1,15 @@
 /* plumb manifest verify */
 #include "cli/manifest_verbs.h"
 
+#include <inttypes.h>
+#include <time.h>
+
 static const char help_text[] =
     "usage: plumb manifest verify NAME.plumb.json --trust trust.json [--audience A]\n"
     "\n"
-    "Checks signatures, digests, the record tree, expiry and audience, then every record.\n"
+    "Checks signatures, digests, the record tree, expiry and audience, then every record; and "
+    "that\n"
+    "store and manifest are not older than, or other than, what this machine has seen (--state).\n"
     "\n"
     "example: plumb manifest verify records.plumb.json --trust trust.json\n";
 
@@ -34,9 +39,23 @@ static int parse(int argc, char **argv, plumb__manifest_view *view, bool *help)
     return 0;
 }
 
+/* Whose times these are, and what the version was compared with. */
+static void print_time_and_seen(const plumb__manifest_view *view)
+{
+    char now[21];
+    plumb__cli_format_time((int64_t)time(NULL), now);
+    printf("judged at   %s by this machine's clock; times of cosignatures are the witnesses'\n",
+           now);
+    if (view->seen > 0) {
+        printf("seen here   up to version %" PRIu64 "\n", view->seen);
+    } else {
+        puts("seen here   never: a rollback could not be noticed");
+    }
+}
+
 int plumb__manifest_verb_verify(int argc, char **argv)
 {
-    plumb__manifest_view view = {0};
+    plumb__manifest_view view = {.check_seen = true};
     plumb_error err = {0};
     plumb_manifest *m = NULL;
     bool help = false;
@@ -51,6 +70,7 @@ int plumb__manifest_verb_verify(int argc, char **argv)
         plumb__cli_print_json(plumb__manifest_view_json(&view, m));
     } else {
         plumb__manifest_view_print(&view, m);
+        print_time_and_seen(&view);
         puts("verified    signatures, digests, tree and every record");
     }
     plumb_manifest_free(m);

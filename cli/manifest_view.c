@@ -20,7 +20,17 @@ plumb_status plumb__manifest_view_open(plumb__manifest_view *view, plumb_manifes
     if (trust != NULL) {
         strcpy(view->fingerprint, plumb_trust_root_fingerprint(trust));
     }
+    if (status == PLUMB_OK && view->check_seen) {
+        status = plumb__cli_check_trust(view->trust, trust, err);
+    }
     if (status == PLUMB_OK) status = plumb_manifest_open(view->path, trust, &options, m, err);
+    if (status == PLUMB_OK && view->check_seen) {
+        status = plumb__cli_check_manifest(view->path, trust, *m, &view->seen, err);
+    }
+    if (status != PLUMB_OK) {
+        plumb_manifest_free(*m);
+        *m = NULL;
+    }
     plumb_trust_free(trust);
     return status;
 }

@@ -30,13 +30,17 @@ static void print(const plumb_manifest *m)
 int plumb__verify_manifest(const plumb__verify_arguments *a)
 {
     plumb_error err = {0};
+    uint64_t seen = 0;
     plumb_trust *trust = NULL;
     plumb_manifest *manifest = NULL;
     plumb_manifest_options options;
     plumb_manifest_options_default(&options);
     options.untrusted = a->untrusted;
     plumb_status status = a->trust != NULL ? plumb_trust_open(a->trust, &trust, &err) : PLUMB_OK;
+    if (status == PLUMB_OK) status = plumb__cli_check_trust(a->trust, trust, &err);
     if (status == PLUMB_OK) status = plumb_manifest_open(a->path, trust, &options, &manifest, &err);
+    if (status == PLUMB_OK)
+        status = plumb__cli_check_manifest(a->path, trust, manifest, &seen, &err);
     if (status == PLUMB_OK)
         print(manifest);
     else

@@ -65,6 +65,10 @@ int plumb__verify_run(const plumb__verify_arguments *a, const char *dir, const c
         return plumb__cli_usage("verify", "--step is not a step number: %s", a->step_text);
     if (a->trust != NULL && plumb_trust_open(a->trust, &trust, &err) != PLUMB_OK)
         return plumb__cli_fail(&err);
+    if (plumb__cli_check_trust(a->trust, trust, &err) != PLUMB_OK) {
+        plumb_trust_free(trust);
+        return plumb__cli_fail(&err);
+    }
     options.trust = trust;
     options.full = a->full;
     options.require_closed = a->closed;

@@ -66,6 +66,13 @@ PLUMB_API plumb_status plumb_trust_check(const plumb_trust *trust, const plumb_p
 PLUMB_API uint32_t plumb_trust_threshold(const plumb_trust *trust, const char *vendor,
                                          plumb_role role);
 
+/* The present roots, and how many of their signatures (or of the old ones' before a rotation) are
+ * missing: 0 in every store that plumb_trust_open gave. */
+typedef struct plumb_trust_root_state {
+    uint32_t keys, threshold, missing;
+} plumb_trust_root_state;
+PLUMB_API void plumb_trust_root_signatures(const plumb_trust *trust, plumb_trust_root_state *out);
+
 /* What stands out in a store: the i-th threshold that its keys cannot reach, as one sentence into
  * out[size]; false when there is no i-th. */
 PLUMB_API bool plumb_trust_warning(const plumb_trust *trust, size_t i, char *out, size_t size);

@@ -23,6 +23,17 @@ bool plumb__trust_complete(const plumb_trust *trust)
     return trust->signed_new >= trust->root_threshold && trust->signed_old >= trust->need_old;
 }
 
+void plumb_trust_root_signatures(const plumb_trust *trust, plumb_trust_root_state *out)
+{
+    const uint32_t need = trust->root_threshold, have = trust->signed_new;
+    const uint32_t now = have < need ? need - have : 0;
+    const uint32_t old = plumb__trust_complete(trust) || trust->signed_old >= trust->need_old
+                             ? 0
+                             : trust->need_old - trust->signed_old;
+    /* One key may be of both the old and the new roots. */
+    *out = (plumb_trust_root_state){(uint32_t)trust->n_roots, need, old > now ? old : now};
+}
+
 static int compare_keys(const void *a, const void *b)
 {
     return memcmp(a, b, PLUMB_PUBLIC_KEY_BYTES);

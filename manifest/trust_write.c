@@ -138,23 +138,16 @@ static plumb_status append_line(const plumb__dsse *envelope, plumb__bytes *text,
     return plumb__bytes_check(text, err);
 }
 
-static uint32_t missing(const plumb_trust *trust)
-{
-    const uint32_t old =
-        trust->signed_old < trust->need_old ? trust->need_old - trust->signed_old : 0;
-    const uint32_t now =
-        trust->signed_new < trust->root_threshold ? trust->root_threshold - trust->signed_new : 0;
-    return old > now ? old : now; /* one key may be of both */
-}
-
 /* Reads what would be written and notes in `change` what it still lacks. */
 static plumb_status judge(const char *path, const plumb__bytes *text, plumb_trust_change *change,
                           plumb_error *err)
 {
     plumb_trust *trust = NULL;
     PLUMB_TRY(plumb__trust_parse(path, text->data, text->size, true, &trust, err));
-    change->missing = missing(trust);
-    change->pending = !plumb__trust_complete(trust);
+    plumb_trust_root_state roots;
+    plumb_trust_root_signatures(trust, &roots);
+    change->missing = roots.missing;
+    change->pending = roots.missing > 0;
     plumb_trust_free(trust);
     if (!change->pending || !change->whole) return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_TRUST,

@@ -19,6 +19,7 @@ int cli_setup(void **state)
     snprintf(folder, sizeof folder, "%.200s/plumb-cli-XXXXXX", tmp != NULL ? tmp : "/tmp");
     assert_non_null(mkdtemp(folder));
     assert_int_equal(chdir(folder), 0);
+    assert_int_equal(setenv("PLUMB_STATE", "state", 1), 0);
     return 0;
 }
 

@@ -88,20 +88,22 @@ static void trust_show(void **state)
     json_decref(store);
     snprintf(
         expected, sizeof expected,
-        "trust.json: version 2, expires never\nroot fingerprint %s\n\nvendor acme, key acme-1\n"
+        "trust.json: version 2, expires never\nroot fingerprint %s\n"
+        "root keys        1, of which 1 must sign\nseen here        up to version 2 (state)\n\n"
+        "vendor acme, key acme-1: valid\n"
         "  keyid %s\n  roles quality-attestation, operator\n"
         "  valid from always until 2100-01-01T00:00:00Z\n",
         fingerprint, keyid);
     assert_cli(0, expected, "", "plumb trust show trust.json");
-    assert_cli(2, "", "plumb: --role has an unknown role: boss; see plumb trust --help\n",
+    assert_cli(2, "", "plumb: --role has an unknown role: boss; see plumb trust add --help\n",
                "plumb trust add trust.json --root root.key --vendor acme --key acme.pub --name x "
                "--role boss");
-    assert_cli(2, "", "plumb: --until is not a date: 2026-02-30; see plumb trust --help\n",
+    assert_cli(2, "", "plumb: --until is not a date: 2026-02-30; see plumb trust add --help\n",
                "plumb trust add trust.json --root root.key --vendor acme --key acme.pub --name x "
                "--role operator --until 2026-02-30");
     assert_cli(2, "",
                "plumb: trust add wants --vendor, --key, --name and --role; see plumb trust "
-               "--help\n",
+               "add --help\n",
                "plumb trust add trust.json --root root.key");
     assert_cli(3, "", "plumb: trust.json: vendor \"acme\": \"acme-1\" and \"x\" are the same key\n",
                "plumb trust add trust.json --root root.key --passphrase-file pass --vendor acme "
