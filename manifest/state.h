@@ -26,6 +26,12 @@ struct plumb_state {
 
 /* Replaces pins.json; P2, P3. */
 plumb_status plumb__state_save(plumb_state *state, plumb_error *err) PLUMB_MUST_CHECK;
+/* state_withdrawals.c: of the entry of this manifest's version. */
+plumb_status plumb__state_check_withdrawals(const char *what, const json_t *entry,
+                                            const plumb_manifest *m,
+                                            plumb_error *err) PLUMB_MUST_CHECK;
+plumb_status plumb__state_pin_withdrawals(json_t *entry, const plumb_manifest *m,
+                                          plumb_error *err) PLUMB_MUST_CHECK;
 /* Appends a run unless one of this id and path is there already; P4. The state must be locked. */
 plumb_status plumb__state_add_run(plumb_state *state, const char *path, const char *run_id,
                                   const plumb_trust *trust, const plumb_manifest *manifest,

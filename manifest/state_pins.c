@@ -1,7 +1,8 @@
 /* Pins: comparing what is offered with what was seen. A pin stands under the fingerprint of a
  * store's first roots:
  *   {"store":{version, identity, rotations, root, seen},
- *    "manifests":{"vendor/dataset":[{version, root, statement, issued, seen, signers, cosigned}…]}}
+ *    "manifests":{"vendor/dataset":[{version, root, statement, issued, seen, signers, cosigned,
+ *                                withdrawals}…]}}
  * Rotations count before versions: other roots are how the keepers of a store recover from somebody
  * who signed a version far ahead (docs/formats/state.md). */
 #include "base/alloc.h"
@@ -207,6 +208,10 @@ plumb_status plumb_state_check_manifest(const plumb_state *state, const char *wh
         const uint64_t version = number_of(entry, "version");
         if (!stands(entry, trust, s->vendor)) continue;
         if (version == s->version) PLUMB_TRY(check_same(what, entry, m, err));
+        /* A finished run is judged by what was withdrawn when it began. */
+        if (version == s->version && !past) {
+            PLUMB_TRY(plumb__state_check_withdrawals(what, entry, m, err));
+        }
         if (version == s->supersedes_version) PLUMB_TRY(check_supersedes(what, entry, m, err));
     }
     const json_t *best = highest(entries, trust, s->vendor);
@@ -299,11 +304,14 @@ static plumb_status pin_manifest(json_t *pins, const plumb_trust *trust, const p
     if (entries == NULL) return no_memory(err);
     trim(entries, trust, m->statement.vendor);
     for (size_t i = 0; i < json_array_size(entries); i++) {
-        if (number_of(json_array_get(entries, i), "version") == m->statement.version) {
-            return PLUMB_OK; /* checked to be the same */
+        json_t *entry = json_array_get(entries, i);
+        if (number_of(entry, "version") == m->statement.version) {
+            return plumb__state_pin_withdrawals(entry, m, err); /* checked to be the same */
         }
     }
-    if (json_array_append_new(entries, manifest_json(m)) != 0) return no_memory(err);
+    json_t *entry = manifest_json(m);
+    if (json_array_append_new(entries, entry) != 0) return no_memory(err);
+    PLUMB_TRY(plumb__state_pin_withdrawals(entry, m, err));
     trim(entries, trust, m->statement.vendor);
     return PLUMB_OK;
 }

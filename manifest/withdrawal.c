@@ -126,6 +126,31 @@ static plumb_status judge_signers(const char *what, const signers *found, const 
                        what, good, vendor, plumb_role_name(role), need);
 }
 
+/* Under another store than the manifest was opened with: whoever uses it asks its own. */
+plumb_status plumb__withdrawals_judge(const plumb_manifest *m, const char *what,
+                                      const plumb_trust *trust, plumb_error *err)
+{
+    const plumb__withdrawals *chain = &m->withdrawals;
+    const char *at = (const char *)chain->file.data, *vendor = m->statement.vendor;
+    for (size_t i = 0; i < chain->n; i++) {
+        const size_t left = chain->file.size - (size_t)(at - (const char *)chain->file.data);
+        const char *end = memchr(at, '\n', left);
+        signers found = {.n = 0};
+        plumb__dsse envelope;
+        char place[512];
+        snprintf(place, sizeof place, "%.400s: withdrawal %zu", what, i + 1);
+        PLUMB_TRY(plumb__dsse_parse(place, at, (size_t)(end - at), &envelope, err));
+        plumb_status status = find_signers(place, &envelope, trust, vendor, &found, err);
+        plumb__dsse_free(&envelope);
+        if (status == PLUMB_OK) {
+            status = judge_signers(place, &found, trust, vendor, chain->list[i].issued_s, err);
+        }
+        PLUMB_TRY(status);
+        at = end + 1;
+    }
+    return PLUMB_OK;
+}
+
 /* ---- one line ---- */
 
 static plumb_status check_time(const char *what, const plumb__withdrawals *chain, int64_t at_s,

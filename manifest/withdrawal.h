@@ -49,6 +49,9 @@ typedef struct plumb__withdrawals {
 plumb_status plumb__withdrawals_open(const char *envelope_path, const plumb_trust *trust,
                                      const plumb_manifest_options *options, int64_t at_s,
                                      plumb_manifest *m, plumb_error *err) PLUMB_MUST_CHECK;
+/* Who signed each, once more, under this store. */
+plumb_status plumb__withdrawals_judge(const plumb_manifest *m, const char *what,
+                                      const plumb_trust *trust, plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__withdrawals_free(plumb__withdrawals *chain);
 
 /* ---- withdrawal_retire.c: a new version is signed over one that has withdrawals ---- */

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "manifest/files.h"
 #include "manifest/state.h"
+#include "manifest/withdrawal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -57,6 +58,7 @@ plumb_status plumb__rules_check(const plumb_run *run, plumb_error *err)
     PLUMB_TRY(check_expiry("the trust store", plumb_trust_expires(run->trust),
                            "get its successor from whoever keeps it", err));
     PLUMB_TRY(plumb__manifest_judge(run->manifest, manifest, run->trust, plumb__wall_s(), err));
+    PLUMB_TRY(plumb__withdrawals_judge(run->manifest, manifest, run->trust, err));
     if (!run->policy.accept_expired)
         PLUMB_TRY(check_expiry("the manifest", run->info.expires_s,
                                "get a newer one, or set \"expired\" to \"accept\" in the policy",

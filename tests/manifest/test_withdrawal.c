@@ -7,7 +7,9 @@
 
 #include "manifest/dsse.h"
 #include "manifest/files.h"
+#include "manifest/plumb_state.h"
 #include "manifest/plumb_withdrawal.h"
+#include "manifest/withdrawal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -523,17 +525,153 @@ static void the_next_version(void **state)
     plumb_manifest_free(m);
 }
 
+/* ---- what was seen once ---- */
+
+static plumb_status check_seen(const fixture *f, bool past, plumb_error *err)
+{
+    plumb_state *seen = NULL;
+    plumb_manifest *m = NULL;
+    plumb_trust *trust = open_trust(f, "trust.json");
+    assert_works(open_with(f, "trust.json", &m, err));
+    assert_works(plumb_state_open(fixture_path(f, "state"), &seen, err));
+    const plumb_status status = plumb_state_check_manifest(seen, "here", trust, m, past, err);
+    plumb_state_free(seen);
+    plumb_manifest_free(m);
+    plumb_trust_free(trust);
+    return status;
+}
+
+static void pin(const fixture *f)
+{
+    plumb_state *seen = NULL;
+    plumb_manifest *m = NULL;
+    plumb_trust *trust = open_trust(f, "trust.json");
+    assert_works(open_with(f, "trust.json", &m, err));
+    assert_works(plumb_state_lock(fixture_path(f, "state"), &seen, err));
+    assert_works(plumb_state_pin(seen, "here", trust, m, err));
+    plumb_state_free(seen);
+    plumb_manifest_free(m);
+    plumb_trust_free(trust);
+}
+
+/* The message names the day it was seen on; here it is replaced by dots. */
+static void assert_not_as_seen(const fixture *f, const char *text)
+{
+    plumb_error why = {0};
+    assert_int_equal(check_seen(f, false, &why), PLUMB_ERR_TRUST);
+    char *on = strstr(why.message, "(on ");
+    assert_non_null(on);
+    memset(on + 4, '.', 20);
+    assert_string_equal(why.message, text);
+    assert_works(check_seen(f, true, err)); /* a finished run had not seen it */
+}
+
+static void nothing_is_taken_back_unseen(void **state)
+{
+    const fixture *f = *state;
+    static const int first[] = {0, -1};
+    lines l;
+    (void)remove(fixture_path(f, "records.withdrawals"));
+    sign_records(f, records, NULL);
+    pin(f); /* before anything was withdrawn */
+    two_withdrawals(f);
+    pin(f); /* the entry of the version is there already */
+    assert_works(check_seen(f, false, err));
+    read_lines(f, &l);
+    write_lines(f, &l, first);
+    assert_not_as_seen(f, "here: rollback: 2 withdrawals from version 1 of acme/set were seen "
+                          "(on ....................), here there are 1; put its NAME.withdrawals "
+                          "beside it again, or get it from the vendor");
+    assert_int_equal(remove(fixture_path(f, "records.withdrawals")), 0);
+    assert_not_as_seen(f, "here: rollback: 2 withdrawals from version 1 of acme/set were seen "
+                          "(on ....................), here there are 0; put its NAME.withdrawals "
+                          "beside it again, or get it from the vendor");
+    two_withdrawals(f);
+    forge_line(f, 1, "\"reason\":\"error\"", "\"reason\":\"other\"", f->vendor);
+    assert_not_as_seen(f, "here: equivocation: withdrawal 2 from version 1 of acme/set was seen "
+                          "with other content (on ....................); ask the vendor which one "
+                          "holds");
+    two_withdrawals(f);
+    withdraw(f, f->vendor, "d", PLUMB_WITHDRAWN_OTHER, SECOND_ISSUED);
+    assert_works(check_seen(f, false, err)); /* a chain may grow */
+    plumb__bytes_free(&l.file);
+}
+
+/* A manifest that was opened under one store and is used under another. */
+static void judged_again(void **state)
+{
+    const fixture *f = *state;
+    plumb_manifest *m = NULL;
+    two_withdrawals(f);
+    assert_works(open_with(f, "trust.json", &m, err));
+    plumb_trust *trust = open_trust(f, "trust.json");
+    assert_works(plumb__withdrawals_judge(m, "run", trust, err));
+    plumb_trust_free(trust);
+    make_trust(f, "trust3.json", NULL, NULL);
+    trust = open_trust(f, "trust3.json");
+    assert_fails(plumb__withdrawals_judge(m, "run", trust, err), PLUMB_ERR_TRUST,
+                 "run: withdrawal 1: is signed by no key that the trust store has for vendor acme");
+    plumb_trust_free(trust);
+    plumb_manifest_free(m);
+}
+
+/* Retired later, a key's withdrawals stand; compromised, they do not. */
+static void revoke(const fixture *f, const char *reason)
+{
+    const plumb_secret_key *const roots[] = {f->root};
+    plumb_trust_change change;
+    plumb_trust_change_default(&change);
+    change.signers = roots;
+    change.n_signers = 1;
+    assert_works(plumb_trust_revoke(fixture_path(f, "trust2.json"), &change, "acme", "acme-1",
+                                    reason, SECOND_ISSUED + 1, err));
+}
+
+static void when_its_key_goes(void **state)
+{
+    const fixture *f = *state;
+    plumb_manifest *m = NULL;
+    plumb_error why = {0};
+    const plumb_sign_options options = sign_defaults();
+    two_withdrawals(f);
+    assert_works(plumb_manifest_sign(fixture_path(f, "records.jsonl"), f->other, &options, err));
+    store_with_other(f, "acme", PLUMB_ROLE_QUALITY_ATTESTATION, 1);
+    revoke(f, "retired");
+    assert_works(open_with(f, "trust2.json", &m, err));
+    assert_true(is_withdrawn(m, "b"));
+    plumb_manifest_free(m);
+    revoke(f, "compromised");
+    assert_int_not_equal(open_with(f, "trust2.json", &m, &why), PLUMB_OK);
+    assert_non_null(strstr(why.message, "records.withdrawals: line 1: "));
+    assert_non_null(strstr(why.message, "compromised"));
+    assert_works(
+        plumb_manifest_withdraw_cosign(fixture_path(f, "records.plumb.json"), f->other, NULL, err));
+    assert_works(open_with(f, "trust2.json", &m, err));
+    assert_true(is_withdrawn(m, "b"));
+    plumb_manifest_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(records_are_withdrawn),   cmocka_unit_test(without_the_file),
-        cmocka_unit_test(the_writer_refuses),      cmocka_unit_test(private_ids_stay_out),
-        cmocka_unit_test(by_another_vendor),       cmocka_unit_test(in_another_role),
-        cmocka_unit_test(unsigned_line),           cmocka_unit_test(below_the_threshold),
-        cmocka_unit_test(edited_and_signed_again), cmocka_unit_test(a_changed_payload),
-        cmocka_unit_test(lines_moved_about),       cmocka_unit_test(another_first_line),
-        cmocka_unit_test(twice_the_same_record),   cmocka_unit_test(of_another_version),
+        cmocka_unit_test(records_are_withdrawn),
+        cmocka_unit_test(without_the_file),
+        cmocka_unit_test(the_writer_refuses),
+        cmocka_unit_test(private_ids_stay_out),
+        cmocka_unit_test(by_another_vendor),
+        cmocka_unit_test(in_another_role),
+        cmocka_unit_test(unsigned_line),
+        cmocka_unit_test(below_the_threshold),
+        cmocka_unit_test(edited_and_signed_again),
+        cmocka_unit_test(a_changed_payload),
+        cmocka_unit_test(lines_moved_about),
+        cmocka_unit_test(another_first_line),
+        cmocka_unit_test(twice_the_same_record),
+        cmocka_unit_test(of_another_version),
         cmocka_unit_test(the_next_version),
+        cmocka_unit_test(nothing_is_taken_back_unseen),
+        cmocka_unit_test(judged_again),
+        cmocka_unit_test(when_its_key_goes),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
