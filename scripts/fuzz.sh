@@ -21,7 +21,7 @@ case "$seconds" in '' | *[!0-9]*) usage >&2; exit 2 ;; esac
 
 . scripts/deps.sh
 # shellcheck disable=SC2086
-plumb_deps $PLUMB_BUILD_PACKAGES clang
+plumb_deps $PLUMB_BUILD_PACKAGES clang libclang-rt-dev
 build=$PWD/build-fuzz
 { cmake --preset fuzz && cmake --build "$build"; } >&2
 
