@@ -7,10 +7,10 @@
 
 static const char help_text[] =
     "usage: plumb verify PATH (--trust trust.json | --untrusted) [--full] [--step N]\n"
-    "                    [--require closed] [--manifest NAME.plumb.json]\n"
+    "                    [--require closed] [--manifest NAME.plumb.json] [--record LINE-FILE]\n"
     "\n"
-    "PATH is a run bundle, a signed manifest (NAME.plumb.json), or a checkpoint inside a bundle. "
-    "Of a\n"
+    "PATH is a run bundle, a signed manifest (NAME.plumb.json), a proof about one record\n"
+    "(.tlog-proof), a manifest's NAME.checkpoint, or a checkpoint inside a bundle. Of a\n"
     "run it checks who signed it, every file, every recorded step against the signed head, "
     "policy and\n"
     "manifest, the checkpoints, and recomputes masks and limits: of 32 steps spread over the "
@@ -18,8 +18,9 @@ static const char help_text[] =
     "step N alone, or with --full of all steps, with run ledger, reference scales and index.\n"
     "Nothing on disk changes. An open run holds as far as it goes; --require closed makes that a "
     "no.\n"
-    "--manifest is for records that are too large for the bundle. --untrusted: the signer is not "
-    "checked.\n"
+    "--manifest is for records that are too large for the bundle, --record for a proof that does "
+    "not\n"
+    "carry its record. --untrusted: the signer is not checked.\n"
     "\n"
     "exit: 0 it holds, 1 it does not, 3 malformed, 4 cannot be read, 5 signer or trust\n"
     "example: plumb verify run --trust trust.json --full\n";
@@ -33,6 +34,7 @@ static int take_option(int option, plumb__verify_arguments *out)
     case 'f': out->full = true; return 0;
     case 's': out->step_text = optarg; return 0;
     case 'm': out->manifest = optarg; return 0;
+    case 'R': out->record = optarg; return 0;
     case 'r':
         if (strcmp(optarg, "closed") != 0)
             return plumb__cli_usage("verify", "--require takes the word closed");
@@ -44,13 +46,11 @@ static int take_option(int option, plumb__verify_arguments *out)
 
 static int parse(int argc, char **argv, plumb__verify_arguments *out)
 {
-    static const struct option options[] = {{"trust", required_argument, NULL, 'T'},
-                                            {"untrusted", no_argument, NULL, 'u'},
-                                            {"full", no_argument, NULL, 'f'},
-                                            {"step", required_argument, NULL, 's'},
-                                            {"require", required_argument, NULL, 'r'},
-                                            {"manifest", required_argument, NULL, 'm'},
-                                            PLUMB__CLI_LONG_OPTIONS};
+    static const struct option options[] = {
+        {"trust", required_argument, NULL, 'T'},   {"untrusted", no_argument, NULL, 'u'},
+        {"full", no_argument, NULL, 'f'},          {"step", required_argument, NULL, 's'},
+        {"require", required_argument, NULL, 'r'}, {"manifest", required_argument, NULL, 'm'},
+        {"record", required_argument, NULL, 'R'},  PLUMB__CLI_LONG_OPTIONS};
     int option;
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         const int code = take_option(option, out);
@@ -83,6 +83,18 @@ static int verify_bundle(const plumb__verify_arguments *a)
     return plumb__verify_run(a, a->path, NULL);
 }
 
+static bool is_proof(const plumb__verify_arguments *a, const plumb__verify_seen *seen)
+{
+    static const char first[] = "c2sp.org/tlog-proof@";
+    return strncmp(seen->head, first, sizeof first - 1) == 0 || ends_with(a->path, ".tlog-proof");
+}
+
+static bool is_note(const plumb__verify_arguments *a, const plumb__verify_seen *seen)
+{
+    (void)seen;
+    return ends_with(a->path, ".checkpoint");
+}
+
 /* By name, so that a damaged one gets its own messages. */
 static bool is_manifest(const plumb__verify_arguments *a, const plumb__verify_seen *seen)
 {
@@ -105,6 +117,8 @@ static const struct form {
 } forms[] = {
     {NULL, is_run, verify_bundle},
     {NULL, is_manifest, plumb__verify_manifest},
+    {NULL, is_proof, plumb__verify_proof},
+    {NULL, is_note, plumb__verify_note},
     {NULL, is_other, plumb__verify_run_checkpoint},
 };
 

@@ -23,5 +23,9 @@ int plumb__verify_run(const plumb__verify_arguments *a, const char *dir, const c
 int plumb__verify_run_checkpoint(const plumb__verify_arguments *a);
 /* NAME.plumb.json with all that belongs to it. */
 int plumb__verify_manifest(const plumb__verify_arguments *a);
+/* A tlog-proof about one record. */
+int plumb__verify_proof(const plumb__verify_arguments *a);
+/* NAME.checkpoint without its manifest. */
+int plumb__verify_note(const plumb__verify_arguments *a);
 
 #endif

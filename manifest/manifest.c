@@ -66,10 +66,9 @@ static void hex_of(const plumb__bytes *bytes, char out[PLUMB__HASH_HEX_BYTES])
     plumb__hash_hex(&hash, out);
 }
 
-/* Envelope, signatures, statement. Nothing of the payload is used before a trusted key has signed
- * it. */
-static plumb_status open_statement(const char *path, const plumb_trust *trust, int64_t at_s,
-                                   plumb_manifest *m, plumb_error *err)
+/* Nothing of the payload is used before a trusted key has signed it. */
+plumb_status plumb__manifest_open_statement(const char *path, const plumb_trust *trust,
+                                            int64_t at_s, plumb_manifest *m, plumb_error *err)
 {
     plumb__dsse envelope;
     plumb_status status = plumb__manifest_envelope_read(path, &m->envelope, &envelope, err);
@@ -96,16 +95,20 @@ static plumb_status open_statement(const char *path, const plumb_trust *trust, i
     return status;
 }
 
+plumb_status plumb__trust_check_expiry(const plumb_trust *trust, int64_t at_s, plumb_error *err)
+{
+    char when[21];
+    if (plumb_trust_expires(trust) == 0 || at_s < plumb_trust_expires(trust)) return PLUMB_OK;
+    plumb__time_format(plumb_trust_expires(trust), when);
+    return plumb__fail(err, PLUMB_ERR_EXPIRED,
+                       "the trust store expired at %s; sign a new version with its root key", when);
+}
+
 static plumb_status check_expiry(const char *path, const plumb_trust *trust, int64_t at_s,
                                  bool allow_expired, plumb_manifest *m, plumb_error *err)
 {
     char when[21];
-    if (trust != NULL && plumb_trust_expires(trust) != 0 && at_s >= plumb_trust_expires(trust)) {
-        plumb__time_format(plumb_trust_expires(trust), when);
-        return plumb__fail(err, PLUMB_ERR_EXPIRED,
-                           "the trust store expired at %s; sign a new version with its root key",
-                           when);
-    }
+    if (trust != NULL) PLUMB_TRY(plumb__trust_check_expiry(trust, at_s, err));
     m->expired = m->statement.expires_s != 0 && at_s >= m->statement.expires_s;
     if (!m->expired || allow_expired) return PLUMB_OK;
     plumb__time_format(m->statement.expires_s, when);
@@ -144,7 +147,7 @@ static plumb_status open_all(const char *path, const plumb_trust *trust,
     char records_path[PLUMB__PATH_BYTES];
     /* The name first: the records file given by mistake would only be called bad JSON. */
     PLUMB_TRY(plumb__manifest_path(path, ".jsonl", records_path, err));
-    PLUMB_TRY(open_statement(path, trust, at_s, m, err));
+    PLUMB_TRY(plumb__manifest_open_statement(path, trust, at_s, m, err));
     PLUMB_TRY(check_expiry(path, trust, at_s, options->allow_expired, m, err));
     if (!options->untrusted) {
         PLUMB_TRY(plumb__audience_check(path, m->statement.audience, options->audience, err));

@@ -42,11 +42,19 @@ plumb_status plumb__manifest_envelope_read(const char *path, plumb__bytes *text,
                                            plumb__dsse *envelope,
                                            plumb_error *err) PLUMB_MUST_CHECK;
 
+/* Envelope, signatures, statement, checkpoint and whether the signers count at at_s; of the file
+ * itself nothing but the envelope and the checkpoint is read. trust NULL: form only. */
+plumb_status plumb__manifest_open_statement(const char *path, const plumb_trust *trust,
+                                            int64_t at_s, plumb_manifest *m,
+                                            plumb_error *err) PLUMB_MUST_CHECK;
+plumb_status plumb__trust_check_expiry(const plumb_trust *trust, int64_t at_s,
+                                       plumb_error *err) PLUMB_MUST_CHECK;
+
 /* The records file beside the envelope, against the statement, and its lines. */
 plumb_status plumb__manifest_open_records(const char *path, const plumb_manifest_options *options,
                                           plumb_manifest *m, plumb_error *err) PLUMB_MUST_CHECK;
 /* NAME.checkpoint, where there is one: form, the signers' lines, the statement, the witnesses.
- * After plumb__signers_find, before plumb__signers_judge. */
+ * After plumb__signers_find, before plumb__signers_judge. trust NULL: no signature is checked. */
 plumb_status plumb__manifest_read_checkpoint(const char *envelope_path, const plumb_trust *trust,
                                              plumb_manifest *m, plumb_error *err) PLUMB_MUST_CHECK;
 /* Then, of the signers that are left, one at least has signed it. */

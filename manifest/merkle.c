@@ -11,7 +11,7 @@ plumb__hash plumb__merkle_leaf(const void *data, size_t n)
     return plumb__hash_final(&h);
 }
 
-static plumb__hash node(const plumb__hash *left, const plumb__hash *right)
+plumb__hash plumb__merkle_node(const plumb__hash *left, const plumb__hash *right)
 {
     uint8_t bytes[1 + 2 * PLUMB__HASH_BYTES];
     bytes[0] = 0x01;
@@ -44,7 +44,7 @@ void plumb__merkle_add(plumb__merkle *tree, const plumb__hash *leaf_hash)
     plumb__hash carry = *leaf_hash;
     for (uint64_t c = tree->count; c & 1; c >>= 1) {
         top--;
-        carry = node(&tree->stack[top], &carry);
+        carry = plumb__merkle_node(&tree->stack[top], &carry);
     }
     tree->stack[top] = carry;
     tree->count++;
@@ -57,7 +57,7 @@ plumb__hash plumb__merkle_root(const plumb__merkle *tree)
     plumb__hash root = tree->stack[--top];
     while (top > 0) {
         top--;
-        root = node(&tree->stack[top], &root);
+        root = plumb__merkle_node(&tree->stack[top], &root);
     }
     return root;
 }
@@ -111,13 +111,13 @@ bool plumb__merkle_check(const plumb__hash *leaf, uint64_t i, uint64_t n, const 
     for (size_t p = 0; p < path_length; p++) {
         if (last == 0) return false;
         if ((at & 1) || at == last) {
-            hash = node(&path[p], &hash);
+            hash = plumb__merkle_node(&path[p], &hash);
             while (!(at & 1) && at != 0) {
                 at >>= 1;
                 last >>= 1;
             }
         } else {
-            hash = node(&hash, &path[p]);
+            hash = plumb__merkle_node(&hash, &path[p]);
         }
         at >>= 1;
         last >>= 1;

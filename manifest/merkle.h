@@ -6,6 +6,7 @@
 #include "base/hash.h"
 
 plumb__hash plumb__merkle_leaf(const void *data, size_t n);
+plumb__hash plumb__merkle_node(const plumb__hash *left, const plumb__hash *right);
 plumb__hash plumb__merkle_empty(void); /* SHA-256 of nothing */
 
 /* Incremental tree: O(log n) state, root at any time. */
