@@ -4,6 +4,7 @@
 #include "manifest/manifest_object.h"
 #include "manifest/merkle.h"
 
+#include <math.h>
 #include <string.h>
 
 void plumb_manifest_describe(const plumb_manifest *m, plumb_manifest_info *info)
@@ -153,11 +154,25 @@ const char *plumb_manifest_profile_text(const plumb_manifest *m, uint32_t profil
                                          : NULL;
 }
 
+unsigned plumb_manifest_profile_varies(const plumb_manifest *m, uint32_t profile)
+{
+    if (profile >= m->taxonomy.texts.n) return 0;
+    const plumb__profile *p = m->taxonomy.profiles[profile];
+    return (plumb__profile_by_entropy(p) ? (unsigned)PLUMB_PROFILE_BY_ENTROPY : 0) |
+           (plumb__profile_scheduled(p) ? (unsigned)PLUMB_PROFILE_SCHEDULED : 0);
+}
+
+double plumb_manifest_profile_mask_at(const plumb_manifest *m, uint32_t profile, plumb_band band,
+                                      double progress, double depth, const char *layer)
+{
+    if (profile >= m->taxonomy.texts.n) return 0.0;
+    return plumb__profile_at(m->taxonomy.profiles[profile], (unsigned)band, progress, depth, layer);
+}
+
 double plumb_manifest_profile_mask(const plumb_manifest *m, uint32_t profile, double depth,
                                    const char *layer)
 {
-    if (profile >= m->taxonomy.texts.n) return 0.0;
-    return plumb__profile_at(m->taxonomy.profiles[profile], depth, layer);
+    return plumb_manifest_profile_mask_at(m, profile, PLUMB_BAND_NONE, (double)NAN, depth, layer);
 }
 
 const plumb_segment *plumb_manifest_segments(const plumb_manifest *m, uint32_t number, uint32_t *n)

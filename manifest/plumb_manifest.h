@@ -114,7 +114,7 @@ PLUMB_API plumb_status plumb_manifest_record(const plumb_manifest *m, uint32_t n
 PLUMB_API plumb_status plumb_manifest_line(const plumb_manifest *m, uint32_t number, char **line,
                                            size_t *n, plumb_error *err) PLUMB_MUST_CHECK;
 /* Mask of a record's profile at a depth for a layer of this name, before max_mask; segment -1 for
- * the whole record. */
+ * the whole record. The largest one, where it depends on entropy or progress. */
 PLUMB_API double plumb_manifest_mask(const plumb_manifest *m, uint32_t number, int32_t segment,
                                      double depth, const char *layer);
 
@@ -122,8 +122,27 @@ PLUMB_API double plumb_manifest_mask(const plumb_manifest *m, uint32_t number, i
  * Numbers run from 0 to count - 1; text is canonical JSON, borrowed. */
 PLUMB_API uint32_t plumb_manifest_profile_count(const plumb_manifest *m);
 PLUMB_API const char *plumb_manifest_profile_text(const plumb_manifest *m, uint32_t profile);
+/* The largest mask of any band and any progress. */
 PLUMB_API double plumb_manifest_profile_mask(const plumb_manifest *m, uint32_t profile,
                                              double depth, const char *layer);
+
+/* Band of a unit's mean predictive entropy, by the policy's thresholds. */
+typedef enum plumb_band {
+    PLUMB_BAND_NONE = 0, /* not known: masks are the largest of the three */
+    PLUMB_BAND_LOW = 1,
+    PLUMB_BAND_MID = 2,
+    PLUMB_BAND_HIGH = 3
+} plumb_band;
+typedef enum plumb_profile_flags {
+    PLUMB_PROFILE_BY_ENTROPY = 1, /* depends on the band */
+    PLUMB_PROFILE_SCHEDULED = 2   /* depends on the progress */
+} plumb_profile_flags;
+/* What a profile depends on besides depth and layer: plumb_profile_flags. */
+PLUMB_API unsigned plumb_manifest_profile_varies(const plumb_manifest *m, uint32_t profile);
+/* progress: steps done over the horizon, 0 to 1; NaN: the largest mask over the run. */
+PLUMB_API double plumb_manifest_profile_mask_at(const plumb_manifest *m, uint32_t profile,
+                                                plumb_band band, double progress, double depth,
+                                                const char *layer);
 
 typedef enum plumb_segment_kind {
     PLUMB_SEGMENT_BYTES = 0,   /* content bytes [from, to) */
@@ -152,8 +171,9 @@ typedef struct plumb_segment {
 PLUMB_API const plumb_segment *plumb_manifest_segments(const plumb_manifest *m, uint32_t number,
                                                        uint32_t *n);
 
-/* Where a record's terms come from: "record", "rubric", "defaults", "built in" (static), or NULL
- * where nothing states it. depth_name is the name that was given, or "(inline)". */
+/* Where a record's terms come from: "record", "component", "template", "rubric", "domain",
+ * "defaults", "built in" (static), or NULL where nothing states it. depth_name is the name that was
+ * given, or "(inline)". */
 typedef struct plumb_explanation {
     uint32_t size, version;
     char depth_name[256];
@@ -162,6 +182,11 @@ typedef struct plumb_explanation {
 PLUMB_API plumb_status plumb_manifest_explain(const plumb_manifest *m, uint32_t number,
                                               plumb_explanation *out,
                                               plumb_error *err) PLUMB_MUST_CHECK;
+/* The same in full, as a JSON object (docs/formats/manifest.md section 3, "Explanation"): for each
+ * term every place that states it, which of them holds and by which rule; segments; recombination
+ * and siblings. Free with plumb_text_free. */
+PLUMB_API plumb_status plumb_manifest_explain_json(const plumb_manifest *m, uint32_t number,
+                                                   char **text, plumb_error *err) PLUMB_MUST_CHECK;
 
 /* ---- signing --------------------------------------------------------------------------------- */
 

@@ -1,4 +1,5 @@
-#include "manifest/profile.h"
+/* The plain shapes of depth profiles; profile_varying.c has those that depend on more. */
+#include "manifest/profile_parts.h"
 
 #include "base/alloc.h"
 #include "base/text.h"
@@ -10,20 +11,7 @@
 #define MAX_GLOBS 256
 #define MAX_GLOB_BYTES 256
 
-typedef enum profile_kind { KIND_CURVE, KIND_LAYERS } profile_kind;
-
-/* Band, trapezoid and points are all a list of corners between which the weight is linear. Beyond
- * the ends a band or trapezoid is 0, points hold their end values. */
-struct plumb__profile {
-    profile_kind kind;
-    bool holds_ends;
-    size_t n;
-    double *depth, *weight; /* corners, or for layers only the weights */
-    char **globs;
-    char *text;
-};
-
-static plumb_status allocate(plumb__profile *p, size_t n, plumb_error *err)
+plumb_status plumb__profile_allocate(plumb__profile *p, size_t n, plumb_error *err)
 {
     PLUMB_TRY(plumb__alloc(&p->depth, n, sizeof *p->depth, "depth profile", err));
     PLUMB_TRY(plumb__alloc(&p->weight, n, sizeof *p->weight, "depth profile", err));
@@ -76,7 +64,7 @@ static plumb_status compile_shape(const char *what, const char *kind, const json
         return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: \"%s\" must be an array of %zu depths", what,
                            kind, n);
     }
-    PLUMB_TRY(allocate(p, n, err));
+    PLUMB_TRY(plumb__profile_allocate(p, n, err));
     for (size_t i = 0; i < n; i++) {
         PLUMB_TRY(number(what, kind, i, json_array_get(list, i), &p->depth[i], err));
         PLUMB_TRY(check_depth(what, kind, i, p->depth[i], i > 0 ? p->depth[i - 1] : 0.0, err));
@@ -94,7 +82,7 @@ static plumb_status compile_points(const char *what, const json_t *list, plumb__
                            "%s: \"points\" must be an array of 1 to %d [depth, weight] pairs", what,
                            MAX_POINTS);
     }
-    PLUMB_TRY(allocate(p, n, err));
+    PLUMB_TRY(plumb__profile_allocate(p, n, err));
     p->holds_ends = true;
     for (size_t i = 0; i < n; i++) {
         const json_t *pair = json_array_get(list, i);
@@ -142,8 +130,8 @@ static plumb_status compile_layers(const char *what, const json_t *map, plumb__p
         return plumb__fail(err, PLUMB_ERR_FORMAT,
                            "%s: \"layers\" must be an object of at most %d globs", what, MAX_GLOBS);
     }
-    p->kind = KIND_LAYERS;
-    PLUMB_TRY(allocate(p, n, err));
+    p->kind = PLUMB__PROFILE_LAYERS;
+    PLUMB_TRY(plumb__profile_allocate(p, n, err));
     PLUMB_TRY(plumb__alloc(&p->globs, n, sizeof *p->globs, "depth profile", err));
     size_t used = 0;
     for (void *it = json_object_iter((json_t *)(uintptr_t)map); it != NULL;
@@ -165,18 +153,10 @@ static plumb_status compile_layers(const char *what, const json_t *map, plumb__p
     return PLUMB_OK;
 }
 
-static plumb_status compile_kind(const char *what, const json_t *value, plumb__profile *p,
-                                 plumb_error *err)
+plumb_status plumb__profile_compile_plain(const char *what, const json_t *value, plumb__profile *p,
+                                          plumb_error *err)
 {
     static const double band[2] = {1.0, 1.0}, trapezoid[4] = {0.0, 1.0, 1.0, 0.0};
-    if (json_object_get(value, "by_entropy") != NULL ||
-        json_object_get(value, "schedule") != NULL) {
-        return plumb__fail(
-            err, PLUMB_ERR_FORMAT,
-            "%s: a depth profile by entropy band or with a schedule is not supported "
-            "in this version; use band, trapezoid, points or layers",
-            what);
-    }
     const json_t *body = NULL;
     if (json_object_size(value) == 1) {
         if ((body = json_object_get(value, "band")) != NULL)
@@ -190,40 +170,8 @@ static plumb_status compile_kind(const char *what, const json_t *value, plumb__p
     }
     return plumb__fail(err, PLUMB_ERR_FORMAT,
                        "%s: a depth profile must be an object with exactly one of band, trapezoid, "
-                       "points, layers",
+                       "points, layers, by_entropy, schedule",
                        what);
-}
-
-plumb_status plumb__profile_compile(const char *what, const json_t *value, plumb__profile **out,
-                                    plumb_error *err)
-{
-    plumb__profile *p = NULL;
-    plumb__bytes text = {0};
-    plumb_status status;
-    *out = NULL;
-    PLUMB_TRY(plumb__alloc(&p, 1, sizeof *p, "depth profile", err));
-    PLUMB_TRY_CLEAN(compile_kind(what, value, p, err));
-    PLUMB_TRY_CLEAN(plumb__json_dump(value, &text, err));
-    PLUMB_TRY_CLEAN(plumb__memdup(&p->text, text.data, text.size, err));
-    *out = p;
-    p = NULL;
-cleanup:
-    plumb__bytes_free(&text);
-    plumb__profile_free(p);
-    return status;
-}
-
-void plumb__profile_free(plumb__profile *p)
-{
-    if (p == NULL) return;
-    for (size_t i = 0; p->globs != NULL && i < p->n; i++) {
-        plumb__free(p->globs[i]);
-    }
-    plumb__free(p->globs);
-    plumb__free(p->depth);
-    plumb__free(p->weight);
-    plumb__free(p->text);
-    plumb__free(p);
 }
 
 /* Corners of one depth make a step; the closed side is the one of greater weight, so that a
@@ -250,16 +198,11 @@ static double curve_at(const plumb__profile *p, double depth)
     return p->weight[hi - 1] + t * (p->weight[hi] - p->weight[hi - 1]);
 }
 
-double plumb__profile_at(const plumb__profile *p, double depth, const char *layer)
+double plumb__profile_plain_at(const plumb__profile *p, double depth, const char *layer)
 {
-    if (p->kind == KIND_CURVE) return isnan(depth) ? 0.0 : curve_at(p, depth);
+    if (p->kind == PLUMB__PROFILE_CURVE) return isnan(depth) ? 0.0 : curve_at(p, depth);
     for (size_t i = 0; i < p->n; i++) {
         if (plumb__glob_match(p->globs[i], layer)) return p->weight[i];
     }
     return 0.0;
-}
-
-const char *plumb__profile_text(const plumb__profile *p)
-{
-    return p->text;
 }

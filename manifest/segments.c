@@ -2,7 +2,7 @@
  * (docs/formats/manifest.md sections 1 and 4). */
 #include "base/alloc.h"
 #include "manifest/names.h"
-#include "manifest/records.h"
+#include "manifest/recombine.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -143,50 +143,157 @@ static plumb_status read_annotators(const char *what, const json_t *entry, plumb
     return plumb__annotators_add(t, names, set, err);
 }
 
-static plumb_status read_segment(const char *what, const json_t *entry, const plumb__fields *f,
-                                 plumb__table *t, plumb__taxonomy *taxonomy, progress *after,
-                                 plumb_segment *out, plumb__segment_refs *refs, plumb_error *err)
+/* What the segments of one record have in common. */
+typedef struct division {
+    const plumb__fields *fields;
+    uint32_t entries[PLUMB__ENTRY_KINDS];
+    uint32_t profile; /* of the record */
+    progress after;
+    double sum; /* of the weights */
+} division;
+
+/* Its own depth, else the record's own, else its component's, else what the record has. */
+static plumb_status read_depth(const char *what, const json_t *entry, const division *d,
+                               const plumb__component *component, plumb__taxonomy *taxonomy,
+                               plumb_segment *out, plumb_error *err)
 {
     const json_t *depth = json_object_get(entry, "depth");
-    uint32_t name;
-    double weight = NAN;
-    PLUMB_TRY(read_where(what, entry, f, after, out, err));
+    plumb__terms own = PLUMB__NO_TERMS;
+    out->profile = d->profile;
     if (depth != NULL) {
-        PLUMB_TRY(plumb__depth_read(what, depth, taxonomy, &out->profile, &name, err));
+        PLUMB_TRY(plumb__depth_read(what, depth, taxonomy, &own.profile, &own.depth_name, err));
+        PLUMB_TRY(plumb__terms_check(what, taxonomy, d->entries, &own, err));
+        out->profile = own.profile;
+    } else if (component != NULL && component->profile != PLUMB__INTERN_NONE &&
+               d->fields->terms.profile == PLUMB__INTERN_NONE) {
+        out->profile = component->profile;
     }
-    PLUMB_TRY(plumb__weight_read(what, entry, &weight, err));
-    if (!isnan(weight)) out->weight = weight;
+    return PLUMB_OK;
+}
+
+static plumb_status read_weight(const char *what, const json_t *entry, const division *d,
+                                const plumb__component *component, const plumb__taxonomy *taxonomy,
+                                plumb_segment *out, plumb_error *err)
+{
+    const uint32_t number = d->entries[PLUMB__TEMPLATE];
+    double own = NAN;
+    PLUMB_TRY(plumb__weight_read(what, entry, &own, err));
+    out->weight = component != NULL ? component->weight : 1.0;
+    if (isnan(own)) return PLUMB_OK;
+    out->weight = own;
+    if (number == PLUMB__INTERN_NONE) return PLUMB_OK;
+    const uint32_t over = taxonomy->entries[PLUMB__TEMPLATE].at[number].bounds_of;
+    if (over == PLUMB__INTERN_NONE) return PLUMB_OK;
+    return plumb__bounds_check_component(what, taxonomy, over, own, err);
+}
+
+static plumb_status read_component(const char *what, const json_t *entry, const division *d,
+                                   plumb__table *t, const plumb__taxonomy *taxonomy,
+                                   const plumb__component **out, plumb__segment_refs *refs,
+                                   plumb_error *err)
+{
+    const char *name = NULL;
+    *out = NULL;
+    PLUMB_TRY(plumb__json_string(what, entry, "component", false, &name, err));
+    if (name == NULL) return PLUMB_OK;
+    if (!plumb__text_is_plain(name, strlen(name), MAX_NAME_BYTES)) {
+        return plumb__fail(
+            err, PLUMB_ERR_FORMAT,
+            "%s: field \"component\" must have 1 to %d bytes without control characters", what,
+            MAX_NAME_BYTES);
+    }
+    PLUMB_TRY(plumb__component_find(what, taxonomy, d->entries[PLUMB__TEMPLATE], name, out, err));
+    return plumb__intern_add(&t->strings, name, strlen(name), &refs->component, err);
+}
+
+static plumb_status read_segment(const char *what, const json_t *entry, division *d,
+                                 plumb__table *t, plumb__taxonomy *taxonomy, plumb_segment *out,
+                                 plumb__segment_refs *refs, plumb_error *err)
+{
+    const plumb__component *component = NULL;
+    PLUMB_TRY(read_where(what, entry, d->fields, &d->after, out, err));
+    PLUMB_TRY(read_component(what, entry, d, t, taxonomy, &component, refs, err));
+    PLUMB_TRY(read_depth(what, entry, d, component, taxonomy, out, err));
+    PLUMB_TRY(read_weight(what, entry, d, component, taxonomy, out, err));
+    d->sum += out->weight;
     return read_annotators(what, entry, t, &refs->annotators, err);
 }
 
-/* A segment without a depth of its own has its record's. */
-plumb_status plumb__segments_add(const char *what, plumb__table *t, plumb__taxonomy *taxonomy,
-                                 const plumb__fields *f, uint32_t profile, plumb_error *err)
+/* ---- the whole ---- */
+
+/* A record that is itself a component needs no components of its own. */
+static plumb_status check_required(const char *what, const division *d, const plumb__table *t,
+                                   const plumb__taxonomy *taxonomy, size_t first, size_t n,
+                                   plumb_error *err)
 {
-    const size_t n = json_array_size(f->segments), first = t->segment_start[t->n];
-    progress after = {0};
-    char place[PLACE_BYTES + 64];
+    size_t count;
+    const uint32_t number = d->entries[PLUMB__TEMPLATE];
+    if (d->fields->component != NULL || n == 0) return PLUMB_OK;
+    const plumb__component *list = plumb__components_of(taxonomy, number, &count);
+    for (size_t c = 0; c < count; c++) {
+        bool there = !list[c].required;
+        for (size_t i = first; i < first + n && !there; i++) {
+            const char *name = plumb__intern_text(&t->strings, t->segment_refs[i].component);
+            there = name != NULL && strcmp(name, list[c].name) == 0;
+        }
+        if (there) continue;
+        return plumb__fail(
+            err, PLUMB_ERR_FORMAT,
+            "%s: no segment is component \"%.80s\", which template \"%.80s\" requires", what,
+            list[c].name, plumb__intern_text(&taxonomy->entries[PLUMB__TEMPLATE].names, number));
+    }
+    return PLUMB_OK;
+}
+
+static plumb_status recombine(const char *what, const division *d, plumb__table *t,
+                              const plumb__taxonomy *taxonomy, size_t first, size_t n,
+                              plumb_error *err)
+{
+    const uint32_t number = d->entries[PLUMB__TEMPLATE];
+    if (number == PLUMB__INTERN_NONE || n == 0) return PLUMB_OK;
+    const plumb__recombination how = taxonomy->entries[PLUMB__TEMPLATE].at[number].recombination;
+    PLUMB_TRY(plumb__recombine_check(what, how, d->sum, n, err));
+    for (size_t i = first; i < first + n; i++) {
+        plumb_segment *s = &t->segments[i];
+        s->weight = plumb__recombine_share(how, s->weight, d->sum, n);
+    }
+    return PLUMB_OK;
+}
+
+static plumb_status make_room(const char *what, plumb__table *t, size_t first, size_t n,
+                              plumb_error *err)
+{
     if (n > MAX_SEGMENTS || first + n > UINT32_MAX) {
         return plumb__fail(err, PLUMB_ERR_LIMIT, "%s: has %zu segments, at most %d", what, n,
                            MAX_SEGMENTS);
     }
-    if (n > 0) {
-        PLUMB_TRY(plumb__grow(&t->segments, &t->segments_capacity, first + n, sizeof *t->segments,
-                              "segments", err));
-        PLUMB_TRY(plumb__grow(&t->segment_refs, &t->refs_capacity, first + n,
-                              sizeof *t->segment_refs, "segments", err));
-    }
+    if (n == 0) return PLUMB_OK;
+    PLUMB_TRY(plumb__grow(&t->segments, &t->segments_capacity, first + n, sizeof *t->segments,
+                          "segments", err));
+    return plumb__grow(&t->segment_refs, &t->refs_capacity, first + n, sizeof *t->segment_refs,
+                       "segments", err);
+}
+
+plumb_status plumb__segments_add(const char *what, plumb__table *t, plumb__taxonomy *taxonomy,
+                                 const plumb__fields *f, uint32_t profile, plumb_error *err)
+{
+    const size_t n = json_array_size(f->segments), first = t->segment_start[t->n];
+    const plumb__refs named = {f->rubric, f->domain, f->template_name, f->component, f->parent};
+    division d = {.fields = f, .profile = profile};
+    char place[PLACE_BYTES + 64];
+    PLUMB_TRY(make_room(what, t, first, n, err));
+    if (n > 0) PLUMB_TRY(plumb__refs_find(what, taxonomy, &named, d.entries, err));
     for (size_t i = 0; i < n; i++) {
-        plumb_segment *s = &t->segments[first + i];
         plumb__segment_refs *refs = &t->segment_refs[first + i];
-        *s = (plumb_segment){.profile = profile, .weight = 1.0};
+        t->segments[first + i] = (plumb_segment){.weight = 1.0};
         *refs = (plumb__segment_refs){PLUMB__INTERN_NONE, PLUMB__INTERN_NONE};
         snprintf(place, sizeof place, "%s: segment %zu", what, i + 1);
-        PLUMB_TRY(read_segment(place, json_array_get(f->segments, i), f, t, taxonomy, &after, s,
-                               refs, err));
+        PLUMB_TRY(read_segment(place, json_array_get(f->segments, i), &d, t, taxonomy,
+                               &t->segments[first + i], refs, err));
     }
     t->segment_start[t->n + 1] = (uint32_t)(first + n);
-    return PLUMB_OK;
+    PLUMB_TRY(check_required(what, &d, t, taxonomy, first, n, err));
+    return recombine(what, &d, t, taxonomy, first, n, err);
 }
 
 void plumb__segments_finish(plumb__table *t)

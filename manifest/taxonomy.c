@@ -1,3 +1,5 @@
+/* Depth profiles by name, terms, and the parts of a taxonomy in the order in which they are read.
+ */
 #include "manifest/taxonomy.h"
 
 #include "base/alloc.h"
@@ -7,16 +9,27 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_NAME_BYTES 255
 #define MAX_WEIGHT 1e6 /* far inside float32: no loss overflows by its weight */
 #define PLACE_BYTES 512
 #define LIST_BYTES 480
+
+static const char *named_text(const void *ctx, const char *name)
+{
+    const plumb__taxonomy *t = ctx;
+    const uint32_t number = plumb__intern_find(&t->names, name, strlen(name));
+    return number == PLUMB__INTERN_NONE ? NULL
+                                        : plumb__profile_text(t->profiles[t->name_profile[number]]);
+}
 
 static plumb_status add_profile(const char *what, const json_t *value, plumb__taxonomy *t,
                                 uint32_t *number, plumb_error *err)
 {
     plumb__profile *profile = NULL;
-    PLUMB_TRY(plumb__profile_compile(what, value, &profile, err));
+    char known[LIST_BYTES], advice[LIST_BYTES + 16];
+    plumb__names_list(&t->names, known, sizeof known);
+    snprintf(advice, sizeof advice, "; known are %s", known);
+    const plumb__profile_names names = {named_text, t, advice};
+    PLUMB_TRY(plumb__profile_compile(what, value, &names, &profile, err));
     const char *text = plumb__profile_text(profile);
     const uint32_t before = t->texts.n;
     plumb_status status = plumb__grow(&t->profiles, &t->profiles_capacity, (size_t)before + 1,
@@ -36,11 +49,11 @@ static plumb_status add_name(const char *what, const char *name, const json_t *v
                              plumb__taxonomy *t, plumb_error *err)
 {
     uint32_t number, profile;
-    if (!plumb__text_is_plain(name, strlen(name), MAX_NAME_BYTES)) {
+    if (!plumb__text_is_plain(name, strlen(name), PLUMB__TAXONOMY_NAME_MAX)) {
         return plumb__fail(
             err, PLUMB_ERR_FORMAT,
             "%s: a profile's name must have 1 to %d bytes without control characters", what,
-            MAX_NAME_BYTES);
+            PLUMB__TAXONOMY_NAME_MAX);
     }
     if (plumb__intern_find(&t->names, name, strlen(name)) != PLUMB__INTERN_NONE) {
         return plumb__fail(err, PLUMB_ERR_FORMAT,
@@ -53,21 +66,6 @@ static plumb_status add_name(const char *what, const char *name, const json_t *v
     PLUMB_TRY(plumb__intern_add(&t->names, name, strlen(name), &number, err));
     t->name_profile[number] = profile;
     return PLUMB_OK;
-}
-
-/* "all, none, …" for messages, shortened when it is long. */
-static void list_names(const plumb__intern *names, char out[LIST_BYTES])
-{
-    size_t used = 0;
-    out[0] = '\0';
-    for (uint32_t i = 0; i < names->n; i++) {
-        const char *name = plumb__intern_text(names, i);
-        if (used + strlen(name) + 8 > LIST_BYTES) {
-            snprintf(out + used, LIST_BYTES - used, ", …");
-            return;
-        }
-        used += (size_t)snprintf(out + used, LIST_BYTES - used, "%s%s", i > 0 ? ", " : "", name);
-    }
 }
 
 plumb_status plumb__depth_read(const char *what, const json_t *value, plumb__taxonomy *t,
@@ -83,7 +81,7 @@ plumb_status plumb__depth_read(const char *what, const json_t *value, plumb__tax
     const char *text = json_string_value(value);
     *name = plumb__intern_find(&t->names, text, strlen(text));
     if (*name == PLUMB__INTERN_NONE) {
-        list_names(&t->names, known);
+        plumb__names_list(&t->names, known, sizeof known);
         return plumb__fail(err, PLUMB_ERR_FORMAT,
                            "%s: there is no depth named \"%.80s\"; known are %s", place, text,
                            known);
@@ -116,7 +114,7 @@ plumb_status plumb__terms_read(const char *what, const json_t *obj, plumb__taxon
     static const char *const allowed[] = {"step", "run", NULL};
     char place[PLACE_BYTES];
     const json_t *depth = json_object_get(obj, "depth"), *budget = NULL;
-    *out = (plumb__terms){PLUMB__INTERN_NONE, PLUMB__INTERN_NONE, NAN, NAN, NAN};
+    *out = PLUMB__NO_TERMS;
     if (depth != NULL) {
         PLUMB_TRY(plumb__depth_read(what, depth, taxonomy, &out->profile, &out->depth_name, err));
     }
@@ -129,6 +127,13 @@ plumb_status plumb__terms_read(const char *what, const json_t *obj, plumb__taxon
     return read_budget(place, budget, "run", &out->run_nats, err);
 }
 
+/* 0 plain, 1 a schedule, 2 by entropy: each may name those of lower rank. */
+static int profile_rank(const json_t *value)
+{
+    if (json_object_get(value, "by_entropy") != NULL) return 2;
+    return json_object_get(value, "schedule") != NULL ? 1 : 0;
+}
+
 static plumb_status read_profiles(const char *what, const json_t *value, plumb__taxonomy *t,
                                   plumb_error *err)
 {
@@ -137,40 +142,13 @@ static plumb_status read_profiles(const char *what, const json_t *value, plumb__
     json_t *entry;
     char place[PLACE_BYTES];
     PLUMB_TRY(plumb__json_object(what, value, "profiles", false, &profiles, err));
-    json_object_foreach((json_t *)(uintptr_t)profiles, name, entry)
-    {
-        snprintf(place, sizeof place, "%s: profile \"%.80s\"", what, name);
-        PLUMB_TRY(add_name(place, name, entry, t, err));
-    }
-    return PLUMB_OK;
-}
-
-static plumb_status read_rubrics(const char *what, const json_t *value, plumb__taxonomy *t,
-                                 plumb_error *err)
-{
-    static const char *const allowed[] = {"depth",       "budget", "weight", "definition_digest",
-                                          "description", NULL};
-    const json_t *rubrics = NULL;
-    const char *name;
-    json_t *entry;
-    char place[PLACE_BYTES];
-    PLUMB_TRY(plumb__json_object(what, value, "rubrics", false, &rubrics, err));
-    json_object_foreach((json_t *)(uintptr_t)rubrics, name, entry)
-    {
-        const char *text = NULL;
-        uint32_t number;
-        snprintf(place, sizeof place, "%s: rubric \"%.80s\"", what, name);
-        if (strchr(name, '@') == NULL ||
-            !plumb__text_is_plain(name, strlen(name), MAX_NAME_BYTES)) {
-            return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: must be named name@version", place);
+    for (int rank = 0; rank <= 2; rank++) {
+        json_object_foreach((json_t *)(uintptr_t)profiles, name, entry)
+        {
+            if (profile_rank(entry) != rank) continue;
+            snprintf(place, sizeof place, "%s: profile \"%.80s\"", what, name);
+            PLUMB_TRY(add_name(place, name, entry, t, err));
         }
-        PLUMB_TRY(plumb__json_only(place, entry, allowed, err));
-        PLUMB_TRY(plumb__json_string(place, entry, "definition_digest", false, &text, err));
-        PLUMB_TRY(plumb__json_string(place, entry, "description", false, &text, err));
-        PLUMB_TRY(plumb__grow(&t->rubric_terms, &t->rubric_capacity, (size_t)t->rubrics.n + 1,
-                              sizeof *t->rubric_terms, "rubrics", err));
-        PLUMB_TRY(plumb__terms_read(place, entry, t, &t->rubric_terms[t->rubrics.n], err));
-        PLUMB_TRY(plumb__intern_add(&t->rubrics, name, strlen(name), &number, err));
     }
     return PLUMB_OK;
 }
@@ -178,15 +156,15 @@ static plumb_status read_rubrics(const char *what, const json_t *value, plumb__t
 static plumb_status read_parts(const char *what, const json_t *value, plumb__taxonomy *t,
                                plumb_error *err)
 {
-    static const char *const allowed[] = {"profiles", "rubrics", "domains", "defaults", NULL};
+    static const char *const allowed[] = {"profiles", "rubrics", "domains", "templates",
+                                          "defaults", "tenant",  NULL};
     static const char *const default_fields[] = {"depth", "budget", "weight", NULL};
-    const json_t *domains = NULL, *defaults = NULL;
+    const json_t *defaults = NULL;
     char place[PLACE_BYTES];
     if (value == NULL) return PLUMB_OK;
     PLUMB_TRY(plumb__json_only(what, value, allowed, err));
-    PLUMB_TRY(plumb__json_object(what, value, "domains", false, &domains, err));
     PLUMB_TRY(read_profiles(what, value, t, err));
-    PLUMB_TRY(read_rubrics(what, value, t, err));
+    PLUMB_TRY(plumb__entries_read(what, value, t, err));
     PLUMB_TRY(plumb__json_object(what, value, "defaults", false, &defaults, err));
     if (defaults == NULL) return PLUMB_OK;
     snprintf(place, sizeof place, "%s: in \"defaults\"", what);
@@ -209,10 +187,12 @@ plumb_status plumb__taxonomy_read(const char *what, const json_t *value, plumb__
                                   plumb_error *err)
 {
     memset(out, 0, sizeof *out);
-    out->defaults = (plumb__terms){PLUMB__INTERN_NONE, PLUMB__INTERN_NONE, NAN, NAN, NAN};
+    out->defaults = PLUMB__NO_TERMS;
     plumb_status status = plumb__intern_init(&out->texts, err);
     if (status == PLUMB_OK) status = plumb__intern_init(&out->names, err);
-    if (status == PLUMB_OK) status = plumb__intern_init(&out->rubrics, err);
+    for (int kind = 0; kind < PLUMB__ENTRY_KINDS && status == PLUMB_OK; kind++) {
+        status = plumb__intern_init(&out->entries[kind].names, err);
+    }
     if (status == PLUMB_OK) status = add_built_in(out, err);
     if (status == PLUMB_OK) status = read_parts(what, value, out, err);
     if (status != PLUMB_OK) plumb__taxonomy_free(out);
@@ -226,26 +206,10 @@ void plumb__taxonomy_free(plumb__taxonomy *t)
     }
     plumb__free(t->profiles);
     plumb__free(t->name_profile);
-    plumb__free(t->rubric_terms);
     plumb__intern_free(&t->texts);
     plumb__intern_free(&t->names);
-    plumb__intern_free(&t->rubrics);
-    memset(t, 0, sizeof *t);
-}
-
-plumb_status plumb__rubric_find(const char *what, const plumb__taxonomy *taxonomy,
-                                const char *rubric, const plumb__terms **out, plumb_error *err)
-{
-    char known[LIST_BYTES];
-    *out = NULL;
-    if (rubric == NULL || taxonomy->rubrics.n == 0) return PLUMB_OK;
-    const uint32_t number = plumb__intern_find(&taxonomy->rubrics, rubric, strlen(rubric));
-    if (number == PLUMB__INTERN_NONE) {
-        list_names(&taxonomy->rubrics, known);
-        return plumb__fail(err, PLUMB_ERR_FORMAT,
-                           "%s: field \"rubric\": the taxonomy has no rubric \"%.80s\"; it has %s",
-                           what, rubric, known);
+    for (int kind = 0; kind < PLUMB__ENTRY_KINDS; kind++) {
+        plumb__entries_free(&t->entries[kind]);
     }
-    *out = &taxonomy->rubric_terms[number];
-    return PLUMB_OK;
+    memset(t, 0, sizeof *t);
 }

@@ -1,20 +1,25 @@
-/* Taxonomies: what is read knows its built-in names and every rubric that it lists, and the same
- * document in canonical form reads to the same number of names, rubrics and profiles. */
+/* Taxonomies: what is read knows its built-in names and every entry that it lists, and the same
+ * document in canonical form reads to the same number of names, entries and profiles. */
 #include "fuzz_kit.h"
 
 #include "manifest/taxonomy.h"
 
-#include <string.h>
+#include <math.h>
 
-static void check_rubrics(const json_t *value, const plumb__taxonomy *taxonomy)
+/* A record that names an entry and states nothing has a depth and a weight of at least 0. */
+static void check_entries(const plumb__taxonomy *taxonomy)
 {
-    const char *name;
-    json_t *rubric;
-    const plumb__terms *terms = NULL;
-    json_object_foreach(json_object_get(value, "rubrics"), name, rubric)
-    {
-        fuzz_works(plumb__rubric_find("r", taxonomy, name, &terms, err));
-        fuzz_assert(terms != NULL);
+    const plumb__terms own = PLUMB__NO_TERMS;
+    for (int kind = 0; kind < PLUMB__ENTRY_KINDS; kind++) {
+        for (uint32_t i = 0; i < taxonomy->entries[kind].names.n; i++) {
+            const char *name = plumb__intern_text(&taxonomy->entries[kind].names, i);
+            const plumb__refs refs = {.rubric = kind == PLUMB__RUBRIC ? name : NULL,
+                                      .domain = kind == PLUMB__DOMAIN ? name : NULL,
+                                      .template_name = kind == PLUMB__TEMPLATE ? name : NULL};
+            plumb__terms terms;
+            fuzz_works(plumb__terms_resolve("r", taxonomy, &refs, &own, &terms, err));
+            fuzz_assert(terms.profile < taxonomy->texts.n && terms.weight >= 0.0);
+        }
     }
 }
 
@@ -27,7 +32,9 @@ static void check_again(const json_t *value, const plumb__taxonomy *taxonomy)
     fuzz_works(plumb__json_parse("again", text.data, text.size, &again, err));
     fuzz_works(plumb__taxonomy_read("again", again, &other, err));
     fuzz_assert(other.names.n == taxonomy->names.n);
-    fuzz_assert(other.rubrics.n == taxonomy->rubrics.n);
+    for (int kind = 0; kind < PLUMB__ENTRY_KINDS; kind++) {
+        fuzz_assert(other.entries[kind].names.n == taxonomy->entries[kind].names.n);
+    }
     fuzz_assert(other.texts.n == taxonomy->texts.n);
     plumb__taxonomy_free(&other);
     json_decref(again);
@@ -43,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (fuzz_accepted(plumb__taxonomy_read("t", value, &taxonomy, &err), &err)) {
         fuzz_assert(plumb__intern_find(&taxonomy.names, "all", 3) != PLUMB__INTERN_NONE);
         fuzz_assert(plumb__intern_find(&taxonomy.names, "none", 4) != PLUMB__INTERN_NONE);
-        check_rubrics(value, &taxonomy);
+        check_entries(&taxonomy);
         check_again(value, &taxonomy);
         plumb__taxonomy_free(&taxonomy);
     }

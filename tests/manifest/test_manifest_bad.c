@@ -135,8 +135,7 @@ static const struct {
     {"{\"id\":\"x\"," CONTENT ",\"depth\":{\"band\":[1,0]}}",
      "field \"depth\": \"band\" entry 2: depth 0 comes after 1; depths must rise"},
     {"{\"id\":\"x\"," CONTENT ",\"depth\":{\"by_entropy\":{}}}",
-     "field \"depth\": a depth profile by entropy band or with a schedule is not supported in "
-     "this version; use band, trapezoid, points or layers"},
+     "field \"depth\": \"by_entropy\" must be an object of low, mid and high"},
     {"{\"id\":\"x\"," CONTENT ",\"rubric\":\"role@3\"}",
      "field \"rubric\": the taxonomy has no rubric \"role@3\"; it has role@2"},
     {"{\"id\":\"x\"," CONTENT ",\"segments\":[{\"bytes\":[0,4]},{\"bytes\":[3,5]}]}",
@@ -182,7 +181,7 @@ static void taxonomies(void **state)
         {"[]", "taxonomy.json: must be an object, found an array"},
         {"{\"profile\":{}}",
          "taxonomy.json: unknown field \"profile\" (allowed: profiles, rubrics, "
-         "domains, defaults)"},
+         "domains, templates, defaults, tenant)"},
         {"{\"profiles\":{\"all\":{\"band\":[0,1]}}}",
          "taxonomy.json: profile \"all\": the profile name \"all\" is built in and cannot be given "
          "again"},
