@@ -122,7 +122,8 @@ def read_record(obj, taxonomy, what):
     need(quality is None or 0 <= quality <= 1, f"{what}: quality is from 0 to 1")
     _agreement(obj, what)
     _conversation(obj, what)
-    terms, origin = resolve(taxonomy, obj.get("rubric"), taxonomy.read_terms(obj, what), what)
+    terms, origin = resolve(taxonomy, obj.get("rubric"), obj.get("domain"),
+                            taxonomy.read_terms(obj, what), what)
     out = Record(ident, terms, origin, obj, withdrawn=_consent(obj, what))
     after, segments = 0, get(obj, "segments", "list", what) or []
     need(len(segments) <= 65536, f"{what}: too many segments")

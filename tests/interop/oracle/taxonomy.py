@@ -48,6 +48,7 @@ class Terms:
 class Taxonomy:
     profiles: dict = field(default_factory=lambda: {"all": ALL, "none": NONE})
     rubrics: dict = field(default_factory=dict)
+    domains: dict = field(default_factory=dict)
     defaults: Terms = field(default_factory=Terms)
 
     def read_depth(self, value, what):
@@ -89,7 +90,10 @@ def read_taxonomy(value):
         need(plain(name, 255) and name not in ("all", "none"), f"{what}: profile {name!r}")
         check_profile(profile, f"{what}: profile {name}")
         out.profiles[name] = profile
-    get(value, "domains", "object", what)
+    for name, domain in (get(value, "domains", "object", what) or {}).items():
+        place = f"{what}: domain {name!r}"
+        only(domain, "depth budget weight definition_digest description", place)
+        out.domains[name] = out.read_terms(domain, place)
     for name, rubric in (get(value, "rubrics", "object", what) or {}).items():
         place = f"{what}: rubric {name!r}"
         need(plain(name, 255) and "@" in name, f"{place}: is named name@version")
@@ -104,12 +108,15 @@ def read_taxonomy(value):
     return out
 
 
-def resolve(taxonomy, rubric, own, what):
-    """(terms, where each comes from): the record's own, else its rubric's, else the default's."""
+def resolve(taxonomy, rubric, domain, own, what):
+    """(terms, where each comes from): the record's own, else its rubric's, else its domain's, else
+    the default's."""
     stated = [("record", own)]
-    if rubric is not None and taxonomy.rubrics:
-        need(rubric in taxonomy.rubrics, f"{what}: the taxonomy has no rubric {rubric!r}")
-        stated.append(("rubric", taxonomy.rubrics[rubric]))
+    for kind, name, entries in (("rubric", rubric, taxonomy.rubrics),
+                                ("domain", domain, taxonomy.domains)):
+        if name is not None and entries:
+            need(name in entries, f"{what}: the taxonomy has no {kind} {name!r}")
+            stated.append((kind, entries[name]))
     stated.append(("defaults", taxonomy.defaults))
     stated.append(("built in", Terms("all", ALL, None, None, 1)))
     terms, origin = Terms(), {}
