@@ -17,6 +17,7 @@ static const verb verbs[] = {
     {"withdraw", plumb__manifest_verb_withdraw, "take records back by a signed statement"},
     {"prove", plumb__manifest_verb_prove, "prove that one record is in a manifest"},
     {"index", plumb__manifest_verb_index, "make the tile store from which proofs are quick"},
+    {"import", plumb__manifest_verb_import, "make a records file of an annotation export"},
 };
 
 static int help(void)

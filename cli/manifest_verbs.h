@@ -12,6 +12,7 @@ int plumb__manifest_verb_show(int argc, char **argv);
 int plumb__manifest_verb_withdraw(int argc, char **argv);
 int plumb__manifest_verb_prove(int argc, char **argv);
 int plumb__manifest_verb_index(int argc, char **argv);
+int plumb__manifest_verb_import(int argc, char **argv);
 
 /* What verify and show open a manifest with. trust NULL: untrusted. */
 typedef struct plumb__manifest_view {
