@@ -16,9 +16,11 @@ static plumb_status read_time(const char *what, const json_t *obj, const char *n
     const char *text = NULL;
     *out = 0;
     PLUMB_TRY(plumb__json_string(what, obj, name, false, &text, err));
-    if (text == NULL || plumb__time_parse(text, out)) return PLUMB_OK;
+    /* In memory 0 stands for "not given"; no honest date is that old. */
+    if (text == NULL || (plumb__time_parse(text, out) && *out > 0)) return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_FORMAT,
-                       "%s: field \"%s\" must be a date YYYY-MM-DD or a time YYYY-MM-DDThh:mm:ssZ",
+                       "%s: field \"%s\" must be a date YYYY-MM-DD or a time "
+                       "YYYY-MM-DDThh:mm:ssZ, later than 1970-01-01",
                        what, name);
 }
 

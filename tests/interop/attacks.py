@@ -466,6 +466,16 @@ def manifest_expired(made):
     made.predicate["expires"] = "2026-01-03"
 
 
+@case(INPUT, "the manifest expired in 1970, which some would take for never")
+def manifest_expired_1970(made):
+    made.predicate["expires"] = "1970-01-01"
+
+
+@case(INPUT, "the key was retired in 1970, which some would take for never")
+def key_retired_1970(made):
+    made.acme()["keys"] = [entry(ACME, revoked_at="1970-01-01", reason="retired")]
+
+
 @case(TRUST, "the trust store has expired")
 def store_expired(made):
     made.store["expires"] = "2026-01-03"
@@ -629,7 +639,7 @@ def store_below_threshold(made):
     made.store["roots"] = {"keys": [ROOT.spki, ROOT2.spki], "threshold": 2}
 
 
-@case(TRUST, "a store with one root's signature twice where two are wanted")
+@case(INPUT, "a store with one root's signature twice where two are wanted")
 def store_root_twice(made):
     made.store["roots"] = {"keys": [ROOT.spki, ROOT2.spki], "threshold": 2}
     made.roots = [ROOT, ROOT]

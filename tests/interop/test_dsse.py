@@ -84,15 +84,13 @@ def statement_is_in_toto():
 
 def statement_of_plumb():
     """The same for a statement that plumb wrote itself."""
-    with cases.folder() as directory:
-        test_openssl.start(directory)
-        test_openssl.sign(directory)
-        envelope = Envelope.from_dict(test_openssl.envelope_of(directory))
-        with open(os.path.join(directory, "acme.pub"), "rb") as file:
-            key = load_pem_public_key(file.read())
-        keyid = next(iter(envelope.signatures))
-        envelope.verify([SSlibKey.from_crypto(key, keyid=keyid)], 1)
-        as_in_toto(envelope.payload)
+    directory = test_openssl.prepared().name
+    envelope = Envelope.from_dict(test_openssl.envelope_of(directory))
+    with open(os.path.join(directory, "acme.pub"), "rb") as file:
+        key = load_pem_public_key(file.read())
+    keyid = next(iter(envelope.signatures))
+    envelope.verify([SSlibKey.from_crypto(key, keyid=keyid)], 1)
+    as_in_toto(envelope.payload)
 
 
 if __name__ == "__main__":

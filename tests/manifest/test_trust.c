@@ -173,7 +173,7 @@ static void malformed_documents(void **state)
         {"{\"acme\":{\"keys\":[{\"name\":\"n\",\"key\":\"%s\",\"roles\":[\"operator\"],"
          "\"valid_from\":\"tomorrow\"}]}}",
          "t: vendor \"acme\": field \"valid_from\" must be a date YYYY-MM-DD or a time "
-         "YYYY-MM-DDThh:mm:ssZ"},
+         "YYYY-MM-DDThh:mm:ssZ, later than 1970-01-01"},
         {"{\"acme\":{\"keys\":[{\"name\":\"n\",\"key\":\"%s\",\"roles\":[\"operator\"],"
          "\"revoked_at\":\"2026-01-01\"}]}}",
          "t: vendor \"acme\": a revoked key has both \"revoked_at\" and a \"reason\", \"retired\" "

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from . import ed25519, envelope, tree, trust
 from .records import Private, read_records, split_lines
-from .strict import (CONTENT, TRUST, get, get_count, get_hash, get_name, get_plain, get_time, need,
-                     only, parse_json, read)
+from .strict import (CONTENT, TRUST, get, get_count, get_hash, get_moment, get_name, get_plain,
+                     need, only, parse_json, read)
 from .taxonomy import read_taxonomy
 
 TYPE = "https://in-toto.io/Statement/v1"
@@ -55,7 +55,7 @@ def _predicate(p, what):
     get_name(p, "vendor", what)
     get_name(p, "dataset", what)
     get_count(p, "version", what)
-    get_time(p, "issued", what, True)
+    get_moment(p, "issued", what, True)
     get_plain(p, "audience", 255, what)
     get(p, "taxonomy", "object", what)
     records = get(p, "records", "object", what, True)
@@ -68,7 +68,7 @@ def _predicate(p, what):
         only(before, "version root", what)
         need(get_count(before, "version", what) < p["version"], f"{what}: supersedes a later one")
         get_hash(before, "root", what)
-    return get_hash(records, "root", what), get_time(p, "expires", what)
+    return get_hash(records, "root", what), get_moment(p, "expires", what)
 
 
 def _records_file(path, predicate, digests, root):

@@ -145,6 +145,13 @@ def get_time(obj, name, what, required=False):
     return None if value is None else parse_time(value, f"{what}: field {name}")
 
 
+def get_moment(obj, name, what, required=False):
+    """A time of a statement or trust store."""
+    value = get_time(obj, name, what, required)
+    need(value is None or value > 0, f"{what}: field {name} is not later than 1970-01-01")
+    return value
+
+
 def get_name(obj, name, what):
     value = get(obj, name, "text", what, True)
     need(NAME.match(value), f"{what}: field {name} is no name")

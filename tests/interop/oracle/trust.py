@@ -3,7 +3,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from . import ed25519, envelope
-from .strict import (TRUST, get, get_count, get_hash, get_name, get_time, need, only, parse_json,
+from .strict import (TRUST, get, get_count, get_hash, get_name, get_moment, need, only, parse_json,
                      NAME, read)
 
 KIND = "application/vnd.plumbline.trust+json"
@@ -65,8 +65,8 @@ def _key(vendor, entry, what):
     key = ed25519.spki_parse(get(entry, "key", "text", what, True), what)
     roles = get(entry, "roles", "list", what, True)
     need(roles and all(role in ROLES for role in roles), f"{what}: has wrong roles")
-    out = Key(vendor, name, key, roles, get_time(entry, "valid_from", what),
-              get_time(entry, "valid_until", what), get_time(entry, "revoked_at", what),
+    out = Key(vendor, name, key, roles, get_moment(entry, "valid_from", what),
+              get_moment(entry, "valid_until", what), get_moment(entry, "revoked_at", what),
               get(entry, "reason", "text", what))
     need((out.revoked_at is None) == (out.reason is None), f"{what}: half a revocation")
     need(out.reason in (None, "retired", "compromised"), f"{what}: no such reason")
@@ -93,8 +93,8 @@ def parse(data, what="trust store"):
     need(get(document, "plumb_trust", "integer", what, True) == 1, f"{what}: not version 1")
     only(document, "plumb_trust version issued expires previous roots vendors", what)
     store.version = get_count(document, "version", what)
-    get_time(document, "issued", what)
-    store.expires = get_time(document, "expires", what)
+    get_moment(document, "issued", what)
+    store.expires = get_moment(document, "expires", what)
     previous = get_hash(document, "previous", what, required=store.version > 1)
     need(store.version > 1 or previous is None, f"{what}: version 1 has no predecessor")
     _roots(document, store, what)
@@ -104,7 +104,8 @@ def parse(data, what="trust store"):
     made_by = envelope.makers(kind, payload, signatures, store.roots, what)
     need(all(made_by), f"{what}: a signature is by no root key", TRUST)
     need(all(keyid for keyid, _ in signatures), f"{what}: a signature names no key", TRUST)
-    need(len(set(made_by)) >= store.threshold, f"{what}: below the root threshold", TRUST)
+    need(len(set(made_by)) == len(made_by), f"{what}: a root has signed twice")
+    need(len(made_by) >= store.threshold, f"{what}: below the root threshold", TRUST)
     store.digest = hashlib.blake2b(data, digest_size=32).digest()
     return store
 
