@@ -5,7 +5,7 @@ import hashlib
 import json
 
 from maker import ACME, ACME2, OTHER, ROOT, ROOT2, WITNESS, Case, content, entry, record, seal
-from oracle import envelope, trust
+from oracle import envelope, tree, trust
 from oracle.strict import CONTENT, INPUT, TRUST, dump_json
 
 CASES = {}
@@ -623,7 +623,7 @@ def checkpoint_no_note(made):
 
 # ---- trust store ----
 
-@case(0, "a second version of the store, under the same root")
+@case(0, "a second version of the store, under the same root; the first is not needed")
 def store_second(made):
     made.store.update(version=2, previous="00" * 32)
 
@@ -693,6 +693,186 @@ def store_no_previous(made):
 @case(INPUT, "a store's threshold of 0")
 def store_threshold(made):
     made.acme()["thresholds"] = {"quality-attestation": 0}
+
+
+def second_store(made, **changes):
+    """The store of version 2 after `made`'s."""
+    identity = hashlib.blake2b(dump_json(made.store), digest_size=32).hexdigest()
+    return {**made.store, "version": 2, "previous": identity, **changes}
+
+
+NEW_ROOTS = {"keys": [ROOT2.spki], "threshold": 1}
+
+
+def rotated(made, signers, between=b"", **changes):
+    files = made.files()
+    store = second_store(made, roots=NEW_ROOTS, **changes)
+    files["trust.json"] += between + seal(trust.KIND, dump_json(store), signers)
+    return files
+
+
+@case(0, "a store whose root was replaced, signed by the old and the new one")
+def store_rotated(made):
+    return rotated(made, [ROOT, ROOT2])
+
+
+@case(TRUST, "a rotation that only the new root has signed")
+def store_rotated_by_new(made):
+    return rotated(made, [ROOT2])
+
+
+@case(TRUST, "a rotation that only the old root has signed")
+def store_rotated_by_old(made):
+    return rotated(made, [ROOT])
+
+
+@case(CONTENT, "a rotation that does not follow the version before it")
+def store_rotated_fork(made):
+    return rotated(made, [ROOT, ROOT2], previous="00" * 32)
+
+
+@case(INPUT, "a rotation that leaves out a version")
+def store_rotated_gap(made):
+    return rotated(made, [ROOT, ROOT2], version=3)
+
+
+@case(INPUT, "two lines of the same roots: the first proves nothing")
+def store_idle_line(made):
+    files = made.files()
+    files["trust.json"] += seal(trust.KIND, dump_json(second_store(made)), [ROOT])
+    return files
+
+
+@case(TRUST, "a rotation by a stranger")
+def store_rotated_stranger(made):
+    return rotated(made, [ACME, ROOT2])
+
+
+@case(0, "a compromised key, but a witness saw the manifest before")
+def compromised_cosigned(made):
+    witnessed(made)
+    made.acme()["keys"] = [entry(ACME, revoked_at="2026-01-15", reason="compromised")]
+
+
+@case(TRUST, "a compromised key, and the witness saw the manifest too late")
+def compromised_cosigned_late(made):
+    witnessed(made)
+    made.acme()["keys"] = [entry(ACME, revoked_at="2026-01-01", reason="compromised")]
+
+
+@case(TRUST, "a compromised key, and the witness's key was compromised too")
+def compromised_witness(made):
+    witnessed(made)
+    made.acme()["keys"] = [entry(ACME, revoked_at="2026-01-15", reason="compromised")]
+    made.store["vendors"]["house"]["keys"][0].update(revoked_at="2026-06-01", reason="compromised")
+
+
+# ---- withdrawals ----
+
+def withdrawal(made, sequence, before, numbers, **changes):
+    """(payload, line) of a withdrawal of the records with these numbers."""
+    statement = made.statement()
+    p = statement["predicate"]
+    listed = [{"index": i, "leaf": tree.leaf_hash(made.lines[i]).hex(),
+               "id": json.loads(made.lines[i])["id"]} for i in numbers]
+    signers = changes.pop("signers", [ACME])
+    body = {**{name: p[name] for name in ("vendor", "dataset", "version")},
+            "root": p["records"]["root"], "issued": "2026-01-05T00:00:00Z", "reason": "consent",
+            "sequence": sequence, "records": listed, **changes}
+    if before is not None:
+        body["previous"] = hashlib.blake2b(before, digest_size=32).hexdigest()
+    payload = dump_json({**statement, "predicate": body,
+                         "predicateType": "urn:plumbline:statement:withdrawal:v1"})
+    return payload, seal(envelope.STATEMENT, payload, signers)
+
+
+def chained(made, *lines):
+    files = made.files()
+    files["records.withdrawals"] = b"".join(lines)
+    return files
+
+
+def two_lines(made, **changes):
+    first, one = withdrawal(made, 1, None, [1])
+    return one, withdrawal(made, 2, first, [0, 2], issued="2026-01-06T00:00:00Z", **changes)[1]
+
+
+@case(0, "three records withdrawn by two statements")
+def withdrawals(made):
+    return chained(made, *two_lines(made))
+
+
+@case(0, "a withdrawal outlives its key")
+def withdrawal_key_retired(made):
+    made.acme()["keys"] = [entry(ACME, revoked_at="2026-01-10", reason="retired"), entry(ACME2)]
+    made.signers, made.note_signer = [ACME2], ACME2
+    return chained(made, *two_lines(made))
+
+
+@case(TRUST, "a withdrawal by a compromised key")
+def withdrawal_key_compromised(made):
+    made.acme()["keys"] = [entry(ACME, revoked_at="2999-01-10", reason="compromised"), entry(ACME2)]
+    made.signers, made.note_signer = [ACME2], ACME2
+    return chained(made, *two_lines(made))
+
+
+@case(TRUST, "a withdrawal by another vendor")
+def withdrawal_stranger(made):
+    return chained(made, *two_lines(made, signers=[OTHER]))
+
+
+@case(CONTENT, "the first withdrawal was cut out")
+def withdrawal_missing(made):
+    return chained(made, two_lines(made)[1])
+
+
+@case(CONTENT, "a withdrawal twice")
+def withdrawal_twice(made):
+    return chained(made, *two_lines(made)[:1] * 2)
+
+
+@case(CONTENT, "a withdrawal behind another first one")
+def withdrawal_other_chain(made):
+    other = withdrawal(made, 1, None, [1], reason="error")[1]
+    return chained(made, other, two_lines(made)[1])
+
+
+@case(CONTENT, "the withdrawal of another record's leaf")
+def withdrawal_leaf(made):
+    line = withdrawal(made, 1, None, [0], records=[{"index": 0, "leaf": "00" * 32}])[1]
+    return chained(made, line)
+
+
+@case(CONTENT, "a record withdrawn twice")
+def withdrawal_again(made):
+    first, one = withdrawal(made, 1, None, [1])
+    return chained(made, one, withdrawal(made, 2, first, [1])[1])
+
+
+@case(CONTENT, "a withdrawal from another version")
+def withdrawal_other_version(made):
+    return chained(made, withdrawal(made, 1, None, [1], version=2)[1])
+
+
+@case(INPUT, "a withdrawal with a reason that there is not")
+def withdrawal_reason(made):
+    return chained(made, withdrawal(made, 1, None, [1], reason="whim")[1])
+
+
+@case(INPUT, "a withdrawal issued before the one it follows")
+def withdrawal_backwards(made):
+    first, one = withdrawal(made, 1, None, [1])
+    return chained(made, one, withdrawal(made, 2, first, [0], issued="2026-01-04T00:00:00Z")[1])
+
+
+@case(INPUT, "a withdrawal from the future")
+def withdrawal_future(made):
+    return chained(made, withdrawal(made, 1, None, [1], issued="2998-12-31T00:00:00Z")[1])
+
+
+@case(INPUT, "withdrawals cut short")
+def withdrawal_cut(made):
+    return chained(made, *two_lines(made)[:1], b"{")
 
 
 def with_key(made, number):

@@ -15,6 +15,9 @@ BUILD = os.environ.get("PLUMB_BUILD_DIR", os.path.join(SOURCE, "build"))
 PLUMB = os.path.join(BUILD, "bin", "plumb")
 
 
+# What this machine has seen of stores and manifests is no business of a test.
+STATE = tempfile.TemporaryDirectory(prefix="plumb-interop-state-")
+os.environ["PLUMB_STATE"] = STATE.name
 printed = set()
 
 

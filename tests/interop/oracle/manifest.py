@@ -4,7 +4,7 @@ import os
 import time
 from dataclasses import dataclass, field
 
-from . import ed25519, envelope, tree, trust
+from . import ed25519, envelope, tree, trust, withdrawal
 from .records import Private, read_records, split_lines
 from .strict import (CONTENT, TRUST, get, get_count, get_hash, get_moment, get_name, get_plain,
                      need, only, parse_json, read)
@@ -124,14 +124,18 @@ def verify(path, store, at=None, audience=None):
     root, expires = _predicate(predicate, path)
     out = Manifest(predicate)
     _checkpoint(base + ".checkpoint", out, keys, store, payload)
-    out.signers = trust.signers(store, keys, predicate["vendor"], ATTESTATION, at, path)
+    out.signers = trust.signers(store, keys, predicate["vendor"], ATTESTATION, at, path,
+                                out.cosigned)
     need(not out.noted or out.noted & {signer.key for signer in out.signers},
          f"{path}: its checkpoint is signed by no key that counts", TRUST)
     need(store.expires is None or at < store.expires, "the trust store has expired", TRUST)
     need(expires is None or at < expires, f"{path}: has expired", TRUST)
-    need(predicate.get("audience") in (None, audience), f"{path}: is for another audience")
+    need(predicate.get("audience") == audience, f"{path}: is for another audience")
     out.lines = _records_file(base + ".jsonl", predicate, digests, root)
     taxonomy, private = read_taxonomy(predicate.get("taxonomy")), base + ".private.jsonl"
     private = Private(read(private), private) if os.path.exists(private) else None
     out.records = read_records(out.lines, taxonomy, private, base + ".jsonl")
+    if os.path.exists(base + ".withdrawals"):
+        chain = read(base + ".withdrawals", 1 << 28)
+        withdrawal.read_chain(chain, out, subjects[0], store, at, base + ".withdrawals")
     return out

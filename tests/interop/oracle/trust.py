@@ -3,7 +3,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from . import ed25519, envelope
-from .strict import (TRUST, get, get_count, get_hash, get_name, get_moment, need, only, parse_json,
+from .strict import (CONTENT, TRUST, get, get_count, get_hash, get_name, get_moment, need, only, parse_json,
                      NAME, read)
 
 KIND = "application/vnd.plumbline.trust+json"
@@ -31,7 +31,9 @@ class Store:
     threshold: int = 1
     keys: list = field(default_factory=list)
     thresholds: dict = field(default_factory=dict)
-    digest: bytes = b""
+    previous: bytes = None
+    identity: bytes = b""
+    first_roots: str = ""
 
     def fingerprint(self):
         return hashlib.blake2b(self.threshold.to_bytes(4, "little") + b"".join(sorted(self.roots)),
@@ -86,43 +88,74 @@ def _vendor(name, vendor, store, what):
         store.thresholds[name, role] = _threshold(thresholds, role, what)
 
 
-def parse(data, what="trust store"):
-    kind, payload, signatures = envelope.parse(data, what)
-    need(kind == KIND, f"{what}: is no trust store")
+def _document(payload, what):
     document, store = parse_json(payload, what), Store()
     need(get(document, "plumb_trust", "integer", what, True) == 1, f"{what}: not version 1")
     only(document, "plumb_trust version issued expires previous roots vendors", what)
     store.version = get_count(document, "version", what)
     get_moment(document, "issued", what)
     store.expires = get_moment(document, "expires", what)
-    previous = get_hash(document, "previous", what, required=store.version > 1)
-    need(store.version > 1 or previous is None, f"{what}: version 1 has no predecessor")
+    store.previous = get_hash(document, "previous", what, required=store.version > 1)
+    need(store.version > 1 or store.previous is None, f"{what}: version 1 has no predecessor")
     _roots(document, store, what)
     for name, vendor in get(document, "vendors", "object", what, True).items():
         _vendor(name, vendor, store, f"{what}: vendor {name}")
     need(len(store.keys) <= MAX_KEYS, f"{what}: too many keys")
-    made_by = envelope.makers(kind, payload, signatures, store.roots, what)
-    need(all(made_by), f"{what}: a signature is by no root key", TRUST)
-    need(all(keyid for keyid, _ in signatures), f"{what}: a signature names no key", TRUST)
-    need(len(set(made_by)) == len(made_by), f"{what}: a root has signed twice")
-    need(len(made_by) >= store.threshold, f"{what}: below the root threshold", TRUST)
-    store.digest = hashlib.blake2b(data, digest_size=32).digest()
+    store.identity = hashlib.blake2b(payload, digest_size=32).digest()
     return store
 
 
+def _line(line, before, what):
+    """One line of the file, signed by its roots and, where they differ, by those before."""
+    kind, payload, signatures = envelope.parse(line, what)
+    need(kind == KIND, f"{what}: is no trust store")
+    store = _document(payload, what)
+    rotated = before is not None and before.fingerprint() != store.fingerprint()
+    may = store.roots + [key for key in before.roots if key not in store.roots] if rotated \
+        else store.roots
+    made_by = envelope.makers(kind, payload, signatures, may, what)
+    need(all(made_by), f"{what}: a signature is by no root key", TRUST)
+    need(all(keyid for keyid, _ in signatures), f"{what}: a signature names no key", TRUST)
+    need(len(set(made_by)) == len(made_by), f"{what}: a root has signed twice")
+    need(len(set(made_by) & set(store.roots)) >= store.threshold, f"{what}: below threshold", TRUST)
+    if before is not None:
+        need(store.version > before.version, f"{what}: versions rise")
+        need(not rotated or store.version == before.version + 1, f"{what}: a rotation is one up")
+        need(store.version > before.version + 1 or store.previous == before.identity,
+             f"{what}: does not follow the line before", CONTENT)
+    need(not rotated or len(set(made_by) & set(before.roots)) >= before.threshold,
+         f"{what}: below the threshold of the old roots", TRUST)
+    return store
+
+
+def parse(data, what="trust store"):
+    """The last line; the lines before it prove that its roots descend from the first one's."""
+    need(data.endswith(b"\n"), f"{what}: was cut short")
+    lines, stores = data[:-1].split(b"\n"), [None]
+    need(len(lines) <= 64, f"{what}: has {len(lines)} lines")
+    for number, line in enumerate(lines, 1):
+        stores.append(_line(line + b"\n", stores[-1], f"{what}: line {number}"))
+    prints = [store.fingerprint() for store in stores[1:]]
+    for i, own in enumerate(prints[:-1]):
+        need(own != prints[i + 1] or (i > 0 and own != prints[i - 1]),
+             f"{what}: line {i + 1} proves nothing")
+    stores[-1].first_roots = prints[0]
+    return stores[-1]
+
+
 def open_store(path):
-    return parse(read(path, 1 << 22), path)
+    return parse(read(path, 16 << 20), path)
 
 
 def judge(entry, role, at, cosigned=None):
-    """None, or why this key does not count in this role at this time."""
+    """None, or why this key does not count in this role at this time. A compromised key counts only
+    for what a witness saw before."""
     if role not in entry.roles:
         return "has not the role"
-    if entry.revoked_at is not None:
-        if entry.reason == "compromised":
-            return "was compromised"
-        if at >= entry.revoked_at:
-            return "was revoked"
+    if entry.reason == "compromised" and (cosigned is None or cosigned >= entry.revoked_at):
+        return "was compromised"
+    if entry.reason == "retired" and at >= entry.revoked_at:
+        return "was retired"
     if entry.valid_from is not None and at < entry.valid_from:
         return "is not valid yet"
     if entry.valid_until is not None and at >= entry.valid_until:
@@ -130,12 +163,12 @@ def judge(entry, role, at, cosigned=None):
     return None
 
 
-def signers(store, keys, vendor, role, at, what):
+def signers(store, keys, vendor, role, at, what, cosigned=None):
     """The entries of `keys` that count; refuses below the vendor's threshold."""
     found, why = [], "is not listed for this vendor"
     for key in keys:
         entry = next((k for k in store.keys if k.key == key and k.vendor == vendor), None)
-        problem = judge(entry, role, at) if entry else "is not listed for this vendor"
+        problem = judge(entry, role, at, cosigned) if entry else "is not listed for this vendor"
         if problem is None:
             found.append(entry)
         else:
