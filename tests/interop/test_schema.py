@@ -82,13 +82,14 @@ def bad_date(record_):
 def beyond_schema(r, taxonomy):
     """What the schema's description says that it cannot say, for a record that it accepts."""
     depths = {"all", "none", *taxonomy.get("profiles", {})}
-    rubrics = taxonomy.get("rubrics")
+    listed = [(r[one], taxonomy[one + "s"]) for one in ("rubric", "domain")
+              if one in r and taxonomy.get(one + "s")]
     wholes = [r, *r.get("segments", [])]
     return (too_long(r["id"], 256) or any(too_long(r.get(n), 1024) for n in NAMES.split())
             or any(falls(w.get("depth")) or unknown_depth(w.get("depth"), depths) for w in wholes)
             or any(too_long(n, 1024) for w in wholes for n in w.get("annotators", []))
             or bad_segments(r) or real_for_integer(r) or bad_date(r)
-            or bool(rubrics and r.get("rubric", next(iter(rubrics))) not in rubrics))
+            or any(name not in names for name, names in listed))
 
 
 def plumb_accepts(directory, records, taxonomy):
