@@ -3,8 +3,8 @@ import hashlib
 from dataclasses import dataclass, field
 
 from . import ed25519, envelope
-from .strict import (CONTENT, NAME, TRUST, get, get_count, get_hash, get_moment, get_name, need, only,
-                     parse_json, read)
+from .strict import (CONTENT, NAME, TRUST, get, get_count, get_hash, get_moment, get_name, need,
+                     only, parse_json, read)
 
 KIND = "application/vnd.plumbline.trust+json"
 ROLES = ("quality-attestation", "operator", "reviewer", "director", "auditor", "witness")
