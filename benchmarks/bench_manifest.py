@@ -12,7 +12,8 @@ hash_share       our SHA-256 of the file, block by block, against the fastest in
                  (libcrypto's EVP, libsodium) over the same bytes in the same process;
                  `digests` has the others, the leaf hashes of the lines among them
 bytes_per_record the table less its distinct ids and texts
-proof_ms         one record's proof made and checked, with the sidecar warm; null: not built in
+proof_ms         one record's proof made and checked, the tile store in the page cache; `proof` has
+                 it cold, the making of the store, sizes
 model_signing_ratio  plumb manifest verify / model_signing verify of the same file, wall time of
                  both commands; `model_signing` has signing too
 jansson          jansson alone over the lines: records per second of one core
@@ -28,12 +29,12 @@ PACKAGES = ("model-signing==1.1.1", "pyOpenSSL==26.4.0")
 VENV = os.path.join(kit.ROOT, "build", "bench-venv")
 
 
-def piece(*args):
-    """One process of bench_manifest; its JSON."""
-    done = subprocess.run([kit.program("bench_manifest"), *map(str, args)], text=True,
-                          capture_output=True, env=kit.environment())
+def piece(*args, name="bench_manifest"):
+    """One process of bench_manifest, or of another; its JSON."""
+    done = subprocess.run([kit.program(name), *map(str, args)], text=True, capture_output=True,
+                          env=kit.environment())
     if done.returncode != 0:
-        sys.exit(f"bench_manifest {' '.join(map(str, args))}: {done.stderr.strip()}")
+        sys.exit(f"{name} {' '.join(map(str, args))}: {done.stderr.strip()}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -85,12 +86,6 @@ class ModelSigning:
     def verify(self):
         return wall([self.program, "verify", "key", self.model, "--public_key", self.public,
                      "--signature", self.signature])
-
-
-def proof(folder):
-    """None while there is no proof to measure."""
-    usage = subprocess.run([kit.program("bench_manifest")], text=True, capture_output=True).stderr
-    return piece("proof", folder, 200) if "proof" in usage else None
 
 
 def rounds(folder, count, peer):
@@ -165,7 +160,7 @@ def summary(made, seen, hashed, proofs, peer):
               "peak_bytes": max(r["peak_bytes"] for r in seen["open_two"]),
               "sign_s": median_of(seen["sign"]),
               "sign_peak_bytes": max(r["peak_bytes"] for r in seen["sign"]),
-              "proof_ms": proofs["warm_ms"] if proofs else None, "proof": proofs,
+              "proof_ms": proofs["warm_ms"], "proof": proofs,
               "jansson": {"records_per_s_core": n / median_of(seen["parse"])},
               "plumb_verify_s": verify, "model_signing_ratio": verify / theirs if theirs else None,
               "model_signing": {"skipped": peer.why, "verify_s": theirs, "sign_s":
@@ -193,7 +188,7 @@ def main():
     if peer.why:
         kit.say(f"without model-signing: {peer.why}")
     seen = rounds(folder, args.rounds, peer)
-    result = summary(made, seen, digests(folder, args.rounds), proof(folder), peer)
+    result = summary(made, seen, digests(folder, args.rounds), piece(folder, 2000, name="bench_proofs"), peer)
     if not args.keep:
         shutil.rmtree(folder)
     kit.finish("manifest", {"bench": "manifest", **facts, **result, "aims": judged(result),
