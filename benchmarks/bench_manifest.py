@@ -188,7 +188,8 @@ def main():
     if peer.why:
         kit.say(f"without model-signing: {peer.why}")
     seen = rounds(folder, args.rounds, peer)
-    result = summary(made, seen, digests(folder, args.rounds), piece(folder, 2000, name="bench_proofs"), peer)
+    proofs = piece(folder, 2000, name="bench_proofs")
+    result = summary(made, seen, digests(folder, args.rounds), proofs, peer)
     if not args.keep:
         shutil.rmtree(folder)
     kit.finish("manifest", {"bench": "manifest", **facts, **result, "aims": judged(result),
