@@ -20,6 +20,7 @@ int plumb__cmd_manifest(int argc, char **argv);
 int plumb__cmd_verify(int argc, char **argv);
 int plumb__cmd_show(int argc, char **argv);
 int plumb__cmd_query(int argc, char **argv);
+int plumb__cmd_impact(int argc, char **argv);
 
 enum {
     PLUMB__EXIT_OK = 0,

@@ -1,15 +1,15 @@
 /* plumb manifest withdraw */
+#include "cli/impact.h"
 #include "cli/manifest_verbs.h"
 #include "manifest/plumb_withdrawal.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 
 static const char help_text[] =
     "usage: plumb manifest withdraw NAME.plumb.json --id ID … | --ids-file F\n"
     "                               --reason consent|error|licence|other [--note TEXT]\n"
     "                               [--at TIME] --key K [--passphrase-file F]\n"
+    "                               [--runs DIR …] [--trust trust.json]\n"
     "       plumb manifest withdraw NAME.plumb.json --cosign --key K [--passphrase-file F]\n"
     "\n"
     "Appends a signed statement to NAME.withdrawals: these records must not train any more. Hand "
@@ -18,64 +18,26 @@ static const char help_text[] =
     "--ids-file "
     "has\n"
     "one id a line. --cosign puts the key's signature under every statement that lacks it: for a\n"
-    "threshold above 1, or in place of a compromised key.\n"
+    "threshold above 1, or in place of a compromised key. Says at once what was learned from the\n"
+    "records: by the runs that this machine started, and those in --runs (bundles, or folders of "
+    "them);\n"
+    "--trust checks who signed those runs.\n"
     "\n"
     "example: plumb manifest withdraw records.plumb.json --id deb:abgate#role --reason consent \\\n"
     "             --key keys/acme.key\n";
 
-#define MAX_IDS 100000u
-
 typedef struct arguments {
-    const char *path, *key, *passphrase_file, *ids_file, *reason, *at;
+    const char *path, *key, *passphrase_file, *ids_file, *reason, *at, *trust;
     plumb_withdraw_options withdraw;
-    char **ids;
-    size_t n_ids, capacity;
+    plumb__texts ids, runs;
     bool cosign, help;
 } arguments;
 
-static void free_ids(arguments *a)
+static int add(plumb__texts *to, const char *text)
 {
-    for (size_t i = 0; i < a->n_ids; i++)
-        free(a->ids[i]);
-    free(a->ids);
-}
-
-static int add_id(arguments *a, const char *id)
-{
-    if (a->n_ids == MAX_IDS) {
-        return plumb__cli_usage("manifest withdraw",
-                                "at most %u records are withdrawn at once; withdraw in parts",
-                                MAX_IDS);
-    }
-    if (a->n_ids == a->capacity) {
-        a->capacity = a->capacity > 0 ? 2 * a->capacity : 16;
-        char **more = realloc(a->ids, a->capacity * sizeof *more);
-        if (more == NULL) abort();
-        a->ids = more;
-    }
-    char *copy = strdup(id);
-    if (copy == NULL) abort();
-    a->ids[a->n_ids++] = copy;
-    return 0;
-}
-
-static int read_ids(arguments *a)
-{
-    FILE *file = fopen(a->ids_file, "re");
-    char *line = NULL;
-    size_t size = 0;
-    int code = 0;
-    if (file == NULL) {
-        fprintf(stderr, "%s: %s: cannot be read\n", plumb__cli_name(), a->ids_file);
-        return PLUMB__EXIT_IO;
-    }
-    while (code == 0 && getline(&line, &size, file) >= 0) {
-        line[strcspn(line, "\r\n")] = '\0';
-        if (line[0] != '\0') code = add_id(a, line);
-    }
-    free(line);
-    fclose(file);
-    return code;
+    if (plumb__texts_add(to, text)) return 0;
+    return plumb__cli_usage("manifest withdraw", "at most %u records are withdrawn at once",
+                            PLUMB__TEXTS_MAX);
 }
 
 static int take_option(int option, arguments *out)
@@ -84,7 +46,9 @@ static int take_option(int option, arguments *out)
     case 'h': out->help = true; return 0;
     case 'k': out->key = optarg; return 0;
     case 'p': out->passphrase_file = optarg; return 0;
-    case 'i': return add_id(out, optarg);
+    case 'i': return add(&out->ids, optarg);
+    case 'R': return add(&out->runs, optarg);
+    case 'T': out->trust = optarg; return 0;
     case 'f': out->ids_file = optarg; return 0;
     case 'r': out->reason = optarg; return 0;
     case 'n': out->withdraw.note = optarg; return 0;
@@ -98,15 +62,15 @@ static int check(arguments *a)
 {
     static const char command[] = "manifest withdraw";
     if (a->key == NULL) return plumb__cli_usage(command, "manifest withdraw wants --key");
-    if (a->cosign && (a->n_ids > 0 || a->ids_file != NULL || a->reason != NULL)) {
+    if (a->cosign && (a->ids.n > 0 || a->ids_file != NULL || a->reason != NULL)) {
         return plumb__cli_usage(command, "--cosign signs what is there; it takes no records");
     }
     if (a->cosign) return 0;
     if (a->ids_file != NULL) {
-        const int code = read_ids(a);
+        const int code = plumb__texts_read(&a->ids, a->ids_file);
         if (code != 0) return code;
     }
-    if (a->n_ids == 0) {
+    if (a->ids.n == 0) {
         return plumb__cli_usage(command, "manifest withdraw wants --id or --ids-file");
     }
     if (a->reason == NULL || !plumb_withdrawal_reason_parse(a->reason, &a->withdraw.reason)) {
@@ -115,8 +79,8 @@ static int check(arguments *a)
     if (a->at != NULL && !plumb__cli_parse_time(a->at, &a->withdraw.issued_s)) {
         return plumb__cli_usage(command, "--at is not a date: %s", a->at);
     }
-    a->withdraw.ids = (const char *const *)a->ids;
-    a->withdraw.n_ids = a->n_ids;
+    a->withdraw.ids = (const char *const *)a->ids.list;
+    a->withdraw.n_ids = a->ids.n;
     return 0;
 }
 
@@ -130,6 +94,8 @@ static int parse(int argc, char **argv, arguments *out)
                                             {"note", required_argument, NULL, 'n'},
                                             {"at", required_argument, NULL, 'a'},
                                             {"cosign", no_argument, NULL, 'c'},
+                                            {"runs", required_argument, NULL, 'R'},
+                                            {"trust", required_argument, NULL, 'T'},
                                             PLUMB__CLI_LONG_OPTIONS};
     int option;
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -157,17 +123,45 @@ static plumb_status cosign(const arguments *a, const plumb_secret_key *key, plum
     return status;
 }
 
+/* Which runs learned from these records: on this dataset, those this machine started and --runs. */
+static plumb_status ask(const arguments *a, json_t **runs, plumb_error *err)
+{
+    plumb_manifest_options options;
+    plumb_manifest_info info;
+    plumb_manifest *m = NULL;
+    plumb_manifest_options_default(&options);
+    options.untrusted = true;
+    options.allow_expired = true;
+    const plumb_status status = plumb_manifest_open(a->path, NULL, &options, &m, err);
+    if (status != PLUMB_OK) return status;
+    plumb_manifest_describe(m, &info);
+    const plumb__impact_request request = {.vendor = info.vendor,
+                                           .dataset = info.dataset,
+                                           .ids = a->withdraw.ids,
+                                           .n_ids = a->withdraw.n_ids,
+                                           .dirs = (const char *const *)a->runs.list,
+                                           .n_dirs = a->runs.n,
+                                           .trust = a->trust};
+    *runs = plumb__impact_ask(&request);
+    plumb_manifest_free(m);
+    return status;
+}
+
 static plumb_status withdraw(const arguments *a, const plumb_secret_key *key, plumb_error *err)
 {
     uint64_t sequence = 0;
-    const plumb_status status = plumb_manifest_withdraw(a->path, key, &a->withdraw, &sequence, err);
+    json_t *runs = NULL;
+    plumb_status status = plumb_manifest_withdraw(a->path, key, &a->withdraw, &sequence, err);
+    if (status == PLUMB_OK) status = ask(a, &runs, err);
     if (status != PLUMB_OK) return status;
     if (plumb__cli.json) {
-        plumb__cli_print_json(
-            json_pack("{s:I,s:s}", "sequence", (json_int_t)sequence, "reason", a->reason));
-    } else {
-        plumb__cli_say("withdrawal %" PRIu64 " of %s is signed", sequence, a->path);
+        plumb__cli_print_json(json_pack("{s:I,s:s,s:o}", "sequence", (json_int_t)sequence, "reason",
+                                        a->reason, "runs", runs));
+        return status;
     }
+    plumb__cli_say("withdrawal %" PRIu64 " of %s is signed", sequence, a->path);
+    if (json_array_size(runs) > 0 || a->runs.n > 0) plumb__impact_print(runs);
+    json_decref(runs);
     return status;
 }
 
@@ -186,6 +180,7 @@ int plumb__manifest_verb_withdraw(int argc, char **argv)
         code = status == PLUMB_OK ? plumb__cli_done(PLUMB__EXIT_OK) : plumb__cli_fail(&err);
     }
     plumb_key_free(key);
-    free_ids(&a);
+    plumb__texts_free(&a.ids);
+    plumb__texts_free(&a.runs);
     return code;
 }

@@ -1,4 +1,5 @@
 /* Stands in for the commands that need runs where the build has only the vendor's tools. */
+#include "cli/impact.h"
 #include "cli/verify_forms.h"
 
 static int absent(void)
@@ -20,6 +21,21 @@ int plumb__cmd_query(int argc, char **argv)
 {
     (void)argc, (void)argv;
     return absent();
+}
+
+int plumb__cmd_impact(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return absent();
+}
+
+/* A withdrawal or revocation is done all the same; the answer to it is given elsewhere. */
+json_t *plumb__impact_ask(const plumb__impact_request *request)
+{
+    (void)request;
+    return json_pack("[{s:s,s:b,s:s}]", "run", "(runs)", "reachable", 0, "why",
+                     "this build has no run tools (built with PLUMB_TOOLS_ONLY); ask plumb impact "
+                     "of the full build");
 }
 
 int plumb__verify_run(const plumb__verify_arguments *a, const char *dir, const char *checkpoint)

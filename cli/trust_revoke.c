@@ -1,7 +1,7 @@
 /* plumb trust revoke */
+#include "cli/impact.h"
 #include "cli/trust_verbs.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 static const char help_text[] =
@@ -10,50 +10,15 @@ static const char help_text[] =
     "\n"
     "Says that a key counts no longer. retired: for nothing from TIME on (now, if not given).\n"
     "compromised: for nothing at all, except manifests that a witness cosigned before TIME; and\n"
-    "what this machine has seen signed by it alone no longer keeps older versions out. Lists the\n"
-    "runs started here that used a manifest signed by the key.\n"
+    "what this machine has seen signed by it alone no longer keeps older versions out. Says at "
+    "once\n"
+    "which runs started here used a manifest signed by the key, and what they learned from it: as\n"
+    "plumb impact RUN --all. With --json that is all it prints.\n"
     "\n"
     "example: plumb trust revoke trust.json --root keys/root.key --vendor acme --name acme-1 \\\n"
     "             --reason compromised --at 2026-11-20T08:00:00Z\n";
 
 /* ---- which runs are touched ---- */
-
-typedef struct touched {
-    char keyid[PLUMB_KEYID_TEXT_BYTES];
-    size_t count;
-    json_t *list; /* NULL: print */
-} touched;
-
-static plumb_status look(const plumb_state_run *run, void *ctx, plumb_error *err)
-{
-    touched *t = ctx;
-    bool by_key = false;
-    char when[21];
-    (void)err;
-    for (size_t i = 0; i < run->n_keyids; i++) {
-        by_key = by_key || strcmp(run->keyids[i], t->keyid) == 0;
-    }
-    if (!by_key) return PLUMB_OK;
-    if (t->count++ == 0) puts("\nruns started here with a manifest signed by this key:");
-    plumb__cli_format_time(run->started_s, when);
-    printf("  %s  %s/%s version %" PRIu64 "  ", when, run->vendor, run->dataset,
-           run->manifest_version);
-    plumb__cli_print_text(run->path, 0);
-    putchar('\n');
-    return PLUMB_OK;
-}
-
-plumb_status plumb__trust_print_runs(const plumb_public_key *key, size_t *count, plumb_error *err)
-{
-    touched t = {0};
-    plumb_state *state = NULL;
-    plumb_public_key_id(key, t.keyid);
-    plumb_status status = plumb_state_open(plumb__cli.state, &state, err);
-    if (status == PLUMB_OK) status = plumb_state_runs(state, look, &t, err);
-    plumb_state_free(state);
-    *count = t.count;
-    return status;
-}
 
 static bool find_key(const plumb__trust_arguments *args, plumb_public_key *out)
 {
@@ -71,14 +36,24 @@ static bool find_key(const plumb__trust_arguments *args, plumb_public_key *out)
     return found;
 }
 
+/* The store stands written: a run that cannot be asked is part of the answer, not a failure. */
 static int report(const plumb__trust_arguments *args)
 {
-    plumb_error err = {0};
     plumb_public_key key;
-    size_t count = 0;
-    if (plumb__cli.json || plumb__cli.quiet || !find_key(args, &key)) return PLUMB__EXIT_OK;
-    if (plumb__trust_print_runs(&key, &count, &err) != PLUMB_OK) return plumb__cli_fail(&err);
-    if (count == 0) puts("\nno run started here used a manifest signed by this key");
+    char keyid[PLUMB_KEYID_TEXT_BYTES];
+    if (plumb__cli.quiet || !find_key(args, &key)) return PLUMB__EXIT_OK;
+    plumb_public_key_id(&key, keyid);
+    const plumb__impact_request request = {.keyid = keyid};
+    json_t *runs = plumb__impact_ask(&request);
+    if (plumb__cli.json) {
+        plumb__cli_print_json(json_pack("{s:s,s:O}", "keyid", keyid, "runs", runs));
+    } else if (json_array_size(runs) > 0) {
+        puts("\nruns started here with a manifest signed by this key:");
+        plumb__impact_print(runs);
+    } else {
+        puts("\nno run started here used a manifest signed by this key");
+    }
+    json_decref(runs);
     return plumb__cli_done(PLUMB__EXIT_OK);
 }
 
@@ -107,8 +82,11 @@ int plumb__trust_verb_revoke(int argc, char **argv)
         return plumb__cli_usage("trust revoke", "--reason must be retired or compromised");
     }
     if (args.roots.n == 0) return plumb__cli_usage("trust revoke", "--root is missing");
+    const bool quiet = plumb__cli.quiet;
+    plumb__cli.quiet = quiet || plumb__cli.json; /* as JSON, the answer is the runs */
     const plumb_status status = plumb__trust_keys_open(&args, NULL, &args.roots, &keys, &err);
     code = status == PLUMB_OK ? plumb__trust_apply(&args, &keys, revoke) : plumb__cli_fail(&err);
     plumb__trust_keys_free(&keys);
+    plumb__cli.quiet = quiet;
     return code == PLUMB__EXIT_OK ? report(&args) : code;
 }

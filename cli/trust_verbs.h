@@ -59,7 +59,4 @@ int plumb__trust_apply(const plumb__trust_arguments *args, const plumb__trust_ke
 /* A store that is complete, or (pending) one that waits for signatures; the exit code. */
 int plumb__trust_print(const char *path, bool pending);
 
-/* The runs of the state that used a manifest signed by this key, on standard output; how many. */
-plumb_status plumb__trust_print_runs(const plumb_public_key *key, size_t *count, plumb_error *err);
-
 #endif

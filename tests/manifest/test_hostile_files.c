@@ -1,20 +1,18 @@
-/* Aim: a manifest's files may be anything that a file system holds, may lie behind links, and may
- * change while they are read: every such file is refused at once with a message that says what it
- * is, signing writes through no link, and no byte is used that was not verified. Method: links,
- * directories, fifos, devices, files of /proc and endless sparse files in the place of each file;
- * limits on descriptors and rights; a thread that keeps changing the records while they are opened
- * and asked for. */
+/* Aim: a manifest's files may be anything that a file system holds and may lie behind links: what
+ * is no good is refused at once with a message that says what it is, and signing writes through no
+ * link. Method: links, directories, fifos, devices, files of /proc and endless sparse files in the
+ * place of each file; limits on descriptors and rights; records moved, added and dropped. */
 #include "manifest_fixture.h"
 
 #include "base/hash.h"
 #include "base/text.h"
 #include "manifest/manifest_object.h"
 #include "manifest/note.h"
+#include "manifest/plumb_withdrawal.h"
 #include "manifest/trust_store.h"
+#include "manifest/withdrawal.h"
 
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +28,7 @@
 #define PRIVATE_LINE "{\"id\":\"a\",\"salt\":\"" SALT "\",\"text\":\"t\"}"
 
 static const char *const parts[] = {"records.plumb.json", "records.jsonl", "records.checkpoint",
-                                    "records.private.jsonl"};
+                                    "records.private.jsonl", "records.withdrawals"};
 enum { PARTS = sizeof parts / sizeof *parts };
 
 static plumb_status open_it(const fixture *f, plumb_manifest **m, plumb_error *err)
@@ -65,15 +63,20 @@ static void assert_refused(const fixture *f, plumb_status expected_status, const
     assert_null(m);
 }
 
-/* A whole manifest: records, private lines, envelope, checkpoint. */
+static void clear(const fixture *f)
+{
+    for (int i = 0; i < PARTS; i++) {
+        (void)remove(fixture_path(f, parts[i]));
+    }
+}
+
+/* A whole manifest: records, private lines, envelope, checkpoint, withdrawals. */
 static void make_whole(const fixture *f)
 {
     uint8_t salt[16];
     char record[400], hex[PLUMB__HASH_HEX_BYTES];
     plumb__hasher h;
-    for (int i = 0; i < PARTS; i++) {
-        (void)remove(fixture_path(f, parts[i]));
-    }
+    clear(f);
     assert_true(plumb__hex_decode(SALT, 32, salt));
     plumb__hash_init(&h, PLUMB__SHA256);
     plumb__hash_update(&h, salt, sizeof salt);
@@ -83,6 +86,13 @@ static void make_whole(const fixture *f)
     snprintf(record, sizeof record, "{\"id\":\"a\",\"private\":\"%s\"}\n", hex);
     write_text(fixture_path(f, "records.private.jsonl"), PRIVATE_LINE "\n");
     sign_records(f, record, NULL);
+    plumb_withdraw_options options;
+    const char *id = "a";
+    plumb_withdraw_options_default(&options);
+    options.ids = &id;
+    options.n_ids = 1;
+    assert_works(plumb_manifest_withdraw(fixture_path(f, "records.plumb.json"), f->vendor, &options,
+                                         NULL, err));
     assert_opens(f);
 }
 
@@ -202,7 +212,8 @@ static void endless_files(void **state)
         size_t limit;
     } limits[] = {{"records.plumb.json", PLUMB__ENVELOPE_CAP},
                   {"records.checkpoint", PLUMB__NOTE_CAP},
-                  {"records.private.jsonl", (size_t)16 << 30}};
+                  {"records.private.jsonl", (size_t)16 << 30},
+                  {"records.withdrawals", PLUMB__WITHDRAWALS_CAP}};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         make_whole(f);
         assert_true(put_endless(f, limits[i].part));
@@ -214,7 +225,7 @@ static void endless_files(void **state)
              f->dir, PLUMB__TRUST_FILE_CAP);
     assert_fails(plumb_trust_open(fixture_path(f, "endless"), &trust, err), PLUMB_ERR_LIMIT,
                  message);
-    (void)remove(fixture_path(f, "records.private.jsonl"));
+    clear(f);
 }
 
 /* Signing replaces a link by a file; it never writes to where the link, or one in the place of its
@@ -226,7 +237,7 @@ static void signing_writes_through_no_link(void **state)
                                         "records.checkpoint", "records.checkpoint.tmp"};
     static const char precious[] = "precious";
     plumb_sign_options options = sign_defaults();
-    (void)remove(fixture_path(f, "records.private.jsonl"));
+    clear(f);
     for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
         plumb__bytes after;
         struct stat st;
@@ -345,7 +356,7 @@ static void records_moved_added_dropped(void **state)
     const fixture *f = *state;
     static const char changed[] = "%s: is not the file that was signed (SHA-256 differs): restore "
                                   "it, or sign it as a new version";
-    (void)remove(fixture_path(f, "records.private.jsonl"));
+    clear(f);
     sign_records(f, RECORD("a") RECORD("b") RECORD("c"), NULL);
     put_records(f, RECORD("b") RECORD("a") RECORD("c"));
     assert_refused(f, PLUMB_ERR_DIGEST, changed, "records.jsonl");
@@ -366,128 +377,6 @@ static void records_moved_added_dropped(void **state)
     assert_opens(f);
 }
 
-/* ---- a file that changes while it is read ---- */
-
-enum { LINES = 6000, OPENS = 40, TAIL = 5000 };
-
-typedef struct changer {
-    const char *path, *good; /* the file as it was signed */
-    size_t size;
-    atomic_bool stop;
-} changer;
-
-/* Turns a byte over and back, cuts the end off and mends it, adds a byte and takes it away. */
-static void change_once(const changer *c, int fd, uint64_t draw)
-{
-    const size_t at = (size_t)(draw >> 33) % c->size;
-    const char bad = (char)(c->good[at] ^ 1);
-    switch ((draw >> 20) % 4) {
-    case 0:
-        (void)!ftruncate(fd, (off_t)(c->size - TAIL));
-        (void)!pwrite(fd, c->good + c->size - TAIL, TAIL, (off_t)(c->size - TAIL));
-        break;
-    case 1:
-        (void)!pwrite(fd, "x", 1, (off_t)c->size);
-        (void)!ftruncate(fd, (off_t)c->size);
-        break;
-    default:
-        (void)!pwrite(fd, &bad, 1, (off_t)at);
-        usleep((unsigned)(draw >> 40) % 300);
-        (void)!pwrite(fd, c->good + at, 1, (off_t)at);
-    }
-}
-
-static void *keep_changing(void *ctx)
-{
-    changer *c = ctx;
-    uint64_t draw = 20261122;
-    const int fd = open(c->path, O_RDWR | O_CLOEXEC);
-    while (fd >= 0 && !atomic_load(&c->stop)) {
-        draw = draw * 6364136223846793005u + 1442695040888963407u;
-        change_once(c, fd, draw);
-        if ((draw >> 50) % 4 == 0) usleep(1000);
-    }
-    if (fd >= 0) (void)close(fd);
-    return NULL;
-}
-
-static char *make_lines(size_t *size)
-{
-    plumb__bytes text = {0};
-    for (int i = 0; i < LINES; i++) {
-        plumb__bytes_appendf(&text, "{\"id\":\"r%05d\"," CONTENT ",\"text\":\"text %05d\"}\n", i,
-                             i);
-    }
-    *size = text.size;
-    char *copy = strdup(plumb__bytes_text(&text));
-    assert_non_null(copy);
-    plumb__bytes_free(&text);
-    return copy;
-}
-
-/* Whatever opens holds what was signed, and gives out no other line. */
-static void check_content(const plumb_manifest *m, const char *good, int *lines_refused)
-{
-    const size_t n = strlen("{\"id\":\"r00000\"," CONTENT ",\"text\":\"text 00000\"}");
-    for (uint32_t i = 0; i < LINES; i += 97) {
-        plumb_record r;
-        plumb_error err = {0};
-        char id[16], text[16], *line = NULL;
-        size_t length = 0;
-        plumb_record_default(&r);
-        assert_works(plumb_manifest_record(m, i, &r, err));
-        snprintf(id, sizeof id, "r%05u", i);
-        snprintf(text, sizeof text, "text %05u", i);
-        assert_string_equal(r.id, id);
-        assert_string_equal(r.text, text);
-        if (plumb_manifest_line(m, i, &line, &length, &err) == PLUMB_OK) {
-            assert_int_equal(length, n);
-            assert_memory_equal(line, good + (n + 1) * i, n);
-        } else {
-            assert_null(line);
-            assert_true(err.message[0] != '\0');
-            (*lines_refused)++;
-        }
-        plumb_text_free(line);
-    }
-}
-
-static void changing_file(void **state)
-{
-    const fixture *f = *state;
-    char path[512];
-    changer c = {.path = path};
-    pthread_t thread;
-    int opened = 0, refused = 0, lines_refused = 0;
-    (void)remove(fixture_path(f, "records.private.jsonl"));
-    char *good = make_lines(&c.size);
-    c.good = good;
-    sign_records(f, good, NULL);
-    snprintf(path, sizeof path, "%s", fixture_path(f, "records.jsonl"));
-    assert_int_equal(pthread_create(&thread, NULL, keep_changing, &c), 0);
-    for (int i = 0; i < OPENS; i++) {
-        plumb_manifest *m = NULL;
-        plumb_error err = {0};
-        const plumb_status status = open_it(f, &m, &err);
-        if (status == PLUMB_OK) {
-            opened++;
-            check_content(m, good, &lines_refused);
-        } else {
-            refused++;
-            assert_null(m);
-            assert_true(status == PLUMB_ERR_DIGEST || status == PLUMB_ERR_TRUNCATED);
-        }
-        plumb_manifest_free(m);
-    }
-    atomic_store(&c.stop, true);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_opens(f);
-    print_message("%d opened, %d were refused, %d lines were refused later\n", opened, refused,
-                  lines_refused);
-    assert_true(refused > 0);
-    free(good);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -500,7 +389,6 @@ int main(void)
         cmocka_unit_test(unreadable_files),
         cmocka_unit_test(no_descriptors),
         cmocka_unit_test(records_moved_added_dropped),
-        cmocka_unit_test(changing_file),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
