@@ -12,6 +12,8 @@ typedef struct verb {
 /* To add a verb: its function in manifest_verbs.h, its line here, its file manifest_NAME.c. */
 static const verb verbs[] = {
     {"sign", plumb__manifest_verb_sign, "check every record and sign the records file"},
+    {"payload", plumb__manifest_verb_payload, "write the bytes to sign with a key kept elsewhere"},
+    {"attach", plumb__manifest_verb_attach, "put on a signature that was made elsewhere"},
     {"verify", plumb__manifest_verb_verify, "check signatures, digests, tree and every record"},
     {"show", plumb__manifest_verb_show, "what a manifest says, and why a record has its terms"},
     {"withdraw", plumb__manifest_verb_withdraw, "take records back by a signed statement"},

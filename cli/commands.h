@@ -18,6 +18,7 @@ int plumb__cmd_key(int argc, char **argv);
 int plumb__cmd_trust(int argc, char **argv);
 int plumb__cmd_manifest(int argc, char **argv);
 int plumb__cmd_verify(int argc, char **argv);
+int plumb__cmd_witness(int argc, char **argv);
 int plumb__cmd_show(int argc, char **argv);
 int plumb__cmd_query(int argc, char **argv);
 int plumb__cmd_impact(int argc, char **argv);

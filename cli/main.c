@@ -14,6 +14,7 @@ static const command commands[] = {
     {"trust", plumb__cmd_trust, "whose signatures count: make, extend and show a trust store"},
     {"manifest", plumb__cmd_manifest, "sign, verify and show annotation manifests"},
     {"verify", plumb__cmd_verify, "check a run, a manifest or a checkpoint, whatever it is"},
+    {"witness", plumb__cmd_witness, "cosign a manifest: this is what it was, as of now"},
     {"show", plumb__cmd_show, "one screen about a run"},
     {"impact", plumb__cmd_impact, "what a run learned from certain records, and which checkpoints"},
     {"query", plumb__cmd_query, "what a run learned, by example, annotator, cohort, layer, step"},

@@ -10,6 +10,8 @@ int plumb__manifest_verb_sign(int argc, char **argv);
 int plumb__manifest_verb_verify(int argc, char **argv);
 int plumb__manifest_verb_show(int argc, char **argv);
 int plumb__manifest_verb_withdraw(int argc, char **argv);
+int plumb__manifest_verb_payload(int argc, char **argv);
+int plumb__manifest_verb_attach(int argc, char **argv);
 int plumb__manifest_verb_prove(int argc, char **argv);
 int plumb__manifest_verb_index(int argc, char **argv);
 int plumb__manifest_verb_import(int argc, char **argv);

@@ -83,6 +83,15 @@ plumb_status plumb__note_append_line(const char *name, plumb__note_type type,
     return plumb__bytes_check(out, err);
 }
 
+void plumb__note_copy_line(const plumb__note_line *line, plumb__bytes *out)
+{
+    plumb__bytes_append_text(out, NOTE_MARK);
+    plumb__bytes_append(out, line->name, line->name_size);
+    plumb__bytes_append_text(out, " ");
+    plumb__bytes_append(out, line->base64, line->base64_size);
+    plumb__bytes_append_text(out, "\n");
+}
+
 plumb_status plumb__note_sign(const plumb__checkpoint *checkpoint, const char *key_name,
                               const plumb_secret_key *key, plumb__bytes *out, plumb_error *err)
 {

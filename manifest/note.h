@@ -49,6 +49,8 @@ plumb_status plumb__note_append_line(const char *name, plumb__note_type type,
                                      const plumb_public_key *key, const uint8_t *signature,
                                      size_t n, plumb__bytes *out,
                                      plumb_error *err) PLUMB_MUST_CHECK;
+/* A line of a parsed note again, appended. */
+void plumb__note_copy_line(const plumb__note_line *line, plumb__bytes *out);
 /* The note text, a blank line and one signature line under the key name (= origin by convention).
  */
 plumb_status plumb__note_sign(const plumb__checkpoint *checkpoint, const char *key_name,

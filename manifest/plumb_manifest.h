@@ -207,6 +207,29 @@ PLUMB_API plumb_status plumb_manifest_sign(const char *records_path, const plumb
                                            const plumb_sign_options *options,
                                            plumb_error *err) PLUMB_MUST_CHECK;
 
+/* The same with a key that is kept elsewhere, in two steps. First all of it up to the signature:
+ * writes NAME.plumb.payload (the statement), NAME.plumb.pae (the bytes to sign for the envelope)
+ * and NAME.checkpoint.body (the bytes to sign for the checkpoint) into `dir` (NULL: beside the
+ * records file). `signer` (may be NULL): refused when this key has signed already. */
+PLUMB_API plumb_status plumb_manifest_payload(const char *records_path,
+                                              const plumb_public_key *signer,
+                                              const plumb_sign_options *options, const char *dir,
+                                              plumb_error *err) PLUMB_MUST_CHECK;
+
+typedef struct plumb_attachment {
+    uint32_t size, version;
+    const char *payload_path; /* NAME.plumb.payload */
+    plumb_public_key key;
+    const char *signature_path;            /* 64 raw bytes over NAME.plumb.pae */
+    const char *checkpoint_signature_path; /* over NAME.checkpoint.body; NULL: none */
+} plumb_attachment;
+PLUMB_API void plumb_attachment_default(plumb_attachment *attachment);
+/* Then: checks the signatures, that the payload follows what is there, and every record against it;
+ * writes or extends NAME.plumb.json and NAME.checkpoint as plumb_manifest_sign does. */
+PLUMB_API plumb_status plumb_manifest_attach(const char *records_path,
+                                             const plumb_attachment *attachment,
+                                             plumb_error *err) PLUMB_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

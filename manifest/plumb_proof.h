@@ -81,6 +81,35 @@ PLUMB_API const char *plumb_proof_signer_at(const plumb_proof *proof, uint32_t i
 /* i < n_witnesses. */
 PLUMB_API plumb_manifest_witness plumb_proof_witness_at(const plumb_proof *proof, uint32_t i);
 
+/* ---- witnessing ------------------------------------------------------------------------------ */
+
+#define PLUMB_WITNESS_NAME_BYTES 256
+
+typedef struct plumb_witness_options {
+    uint32_t size, version;
+    const plumb_trust *trust; /* must be there: what is cosigned is verified first */
+    const char *name;         /* "VENDOR/NAME"; NULL: as the store lists the key */
+    const char *state_dir;    /* NULL: as plumb_state_open */
+    const char *audience, *records_path;
+    int64_t time_s; /* 0 = now */
+} plumb_witness_options;
+PLUMB_API void plumb_witness_options_default(plumb_witness_options *options);
+
+typedef struct plumb_witness_info {
+    char origin[512], name[PLUMB_WITNESS_NAME_BYTES];
+    uint64_t records;
+    int64_t time_s; /* of the cosignature */
+    bool again;     /* it was made before and put back */
+    bool in_store;  /* the trust store lists this key under this name as witness */
+} plumb_witness_info;
+/* Verifies the manifest whole and adds a cosignature (C2SP tlog-cosignature) to NAME.checkpoint.
+ * Refuses (mismatch) another size, tree or statement than this witness has cosigned under the same
+ * origin, which it remembers in the state directory before the cosignature is written. */
+PLUMB_API plumb_status plumb_witness_manifest(const char *path, const plumb_secret_key *key,
+                                              const plumb_witness_options *options,
+                                              plumb_witness_info *info,
+                                              plumb_error *err) PLUMB_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

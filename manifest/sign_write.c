@@ -77,8 +77,7 @@ static plumb_status keep_lines(const plumb__signing *s, const plumb__signature *
     for (size_t i = 0; status == PLUMB_OK && i < note.n_lines; i++) {
         const plumb__note_line *line = &note.lines[i];
         if (plumb__note_line_names(line, origin, PLUMB__NOTE_ED25519, &by->key)) continue;
-        plumb__bytes_appendf(out, "\xe2\x80\x94 %.*s %.*s\n", (int)line->name_size, line->name,
-                             (int)line->base64_size, line->base64);
+        plumb__note_copy_line(line, out);
     }
     plumb__bytes_free(&old);
     return status;
