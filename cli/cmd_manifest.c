@@ -20,6 +20,7 @@ static const verb verbs[] = {
     {"prove", plumb__manifest_verb_prove, "prove that one record is in a manifest"},
     {"index", plumb__manifest_verb_index, "make the tile store from which proofs are quick"},
     {"import", plumb__manifest_verb_import, "make a records file of an annotation export"},
+    {"export", plumb__manifest_verb_export, "describe a manifest for other tools (Croissant)"},
 };
 
 static int help(void)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char help_text[] =
-    "usage: plumb manifest import label-studio|scale|csv INPUT --out NAME.jsonl\n"
+    "usage: plumb manifest import label-studio|scale|csv|croissant INPUT --out NAME.jsonl\n"
     "                             [--map MAP.json] [--pseudonym-key FILE | --keep-annotators]\n"
     "                             [--consensus majority|dawid-skene|none]\n"
     "                             [--quality-from none|agreement|consensus]\n"
@@ -84,7 +84,7 @@ static bool take_option(int option, arguments *out)
 
 static int parse(int argc, char **argv, arguments *out)
 {
-    static const char *const formats[] = {"csv", "label-studio", "scale", NULL};
+    static const char *const formats[] = {"csv", "label-studio", "scale", "croissant", NULL};
     static const struct option options[] = {{"out", required_argument, NULL, 'o'},
                                             {"map", required_argument, NULL, 'm'},
                                             {"taxonomy-out", required_argument, NULL, 't'},

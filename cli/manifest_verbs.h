@@ -15,6 +15,7 @@ int plumb__manifest_verb_attach(int argc, char **argv);
 int plumb__manifest_verb_prove(int argc, char **argv);
 int plumb__manifest_verb_index(int argc, char **argv);
 int plumb__manifest_verb_import(int argc, char **argv);
+int plumb__manifest_verb_export(int argc, char **argv);
 
 /* What verify and show open a manifest with. trust NULL: untrusted. */
 typedef struct plumb__manifest_view {

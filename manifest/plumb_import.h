@@ -1,5 +1,5 @@
 /* From annotation exports to records files that plumb_manifest_sign takes: Label Studio, Scale,
- * CSV and TSV. Formats: docs/importers.md.
+ * CSV and TSV, Croissant; and a manifest's Croissant description. Formats: docs/importers.md.
  * Thread safe: nothing is shared between calls. */
 #ifndef PLUMB_IMPORT_H
 #define PLUMB_IMPORT_H
@@ -15,7 +15,8 @@ extern "C" {
 typedef enum plumb_import_format {
     PLUMB_IMPORT_CSV = 0, /* CSV or TSV, with a mapping */
     PLUMB_IMPORT_LABEL_STUDIO = 1,
-    PLUMB_IMPORT_SCALE = 2
+    PLUMB_IMPORT_SCALE = 2,
+    PLUMB_IMPORT_CROISSANT = 3
 } plumb_import_format;
 
 typedef enum plumb_import_consensus {
@@ -67,6 +68,13 @@ typedef struct plumb_import_summary {
 PLUMB_API plumb_status plumb_import(const plumb_import_options *options,
                                     plumb_import_summary *summary,
                                     plumb_error *err) PLUMB_MUST_CHECK;
+
+/* Croissant 1.1 metadata of an open manifest, in the folder of its envelope (NAME.plumb.json),
+ * whose records file it describes. path: a file that does not exist yet, or that folder
+ * (croissant.json in it). Reads every record once. */
+PLUMB_API plumb_status plumb_export_croissant(const plumb_manifest *manifest,
+                                              const char *envelope_path, const char *path,
+                                              plumb_error *err) PLUMB_MUST_CHECK;
 
 #ifdef __cplusplus
 }

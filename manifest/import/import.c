@@ -56,6 +56,7 @@ static plumb_status read_input(plumb__reading *r, plumb_error *err)
     case PLUMB_IMPORT_CSV: return plumb__import_table(r, err);
     case PLUMB_IMPORT_LABEL_STUDIO: return plumb__import_label_studio(r, err);
     case PLUMB_IMPORT_SCALE: return plumb__import_scale(r, err);
+    case PLUMB_IMPORT_CROISSANT: return plumb__import_croissant(r, err);
     default: return plumb__fail(err, PLUMB_ERR_ARGUMENT, "there is no such import format");
     }
 }

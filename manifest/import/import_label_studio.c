@@ -12,34 +12,19 @@
  * JSON-MIN's fields are columns by their own names. */
 #include "base/alloc.h"
 #include "manifest/import/json_items.h"
+#include "manifest/import/row_values.h"
 #include "manifest/import/sources.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-/* ---- values as texts ---- */
-
-/* Strings stay, lists of strings stay, null and nothing is left out, all else is its JSON. */
-static json_t *as_text(const json_t *value)
-{
-    bool strings = json_is_array(value);
-    for (size_t i = 0; strings && i < json_array_size(value); i++)
-        strings = json_is_string(json_array_get(value, i));
-    if (value == NULL || json_is_null(value)) return NULL;
-    if (json_is_string(value) || strings) return json_incref((json_t *)(uintptr_t)value);
-    plumb__bytes text = {0};
-    json_t *out = NULL;
-    if (plumb__json_dump(value, &text, NULL) == PLUMB_OK)
-        out = json_stringn((const char *)text.data, text.size);
-    plumb__bytes_free(&text);
-    return out;
-}
+/* ---- rows ---- */
 
 static void put(json_t *row, const char *prefix, const char *name, const json_t *value)
 {
     char key[1024];
-    json_t *text = as_text(value);
+    json_t *text = plumb__value_text(value);
     const int n = snprintf(key, sizeof key, "%s%s", prefix, name);
     if (text != NULL && n > 0 && (size_t)n < sizeof key) {
         json_object_set_new(row, key, text);
@@ -87,7 +72,7 @@ static json_t *said_by(const json_t *result)
     if (type != NULL && strcmp(type, "textarea") == 0) own = json_object_get(value, "text");
     if (type != NULL && strcmp(type, "pairwise") == 0) own = json_object_get(value, "selected");
     if (type != NULL && strcmp(type, "taxonomy") == 0 && json_is_array(own)) return paths(own);
-    return as_text(own ? own : value);
+    return plumb__value_text(own ? own : value);
 }
 
 /* Several results of one control are a list. */

@@ -65,7 +65,30 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-plumb_status plumb__import_table_file(plumb__reading *r, const char *path, plumb_error *err)
+/* The columns under their new names. */
+static plumb_status rename_columns(const char *path, const json_t *renamed, json_t **names,
+                                   plumb_error *err)
+{
+    json_t *out = json_object();
+    const char *name;
+    const json_t *column;
+    json_object_foreach((json_t *)(uintptr_t)renamed, name, column)
+    {
+        json_t *number = json_object_get(*names, json_string_value(column));
+        if (number == NULL) {
+            json_decref(out);
+            return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: there is no column \"%.200s\"", path,
+                               json_string_value(column));
+        }
+        json_object_set(out, name, number);
+    }
+    json_decref(*names);
+    *names = out;
+    return PLUMB_OK;
+}
+
+plumb_status plumb__import_table_file(plumb__reading *r, const char *path, const json_t *renamed,
+                                      plumb_error *err)
 {
     const bool tabs = r->mapping.separator == 0 && ends_with(path, ".tsv");
     const char separator = tabs ? '\t' : r->mapping.separator ? r->mapping.separator : ',';
@@ -74,6 +97,7 @@ plumb_status plumb__import_table_file(plumb__reading *r, const char *path, plumb
     PLUMB_TRY(plumb__collection_init(&r->collection, &r->mapping, err));
     PLUMB_TRY(plumb__csv_open(&csv, path, separator, r->mapping.quoting && !tabs, err));
     plumb_status status = read_header(&csv, &names, err);
+    if (status == PLUMB_OK && renamed) status = rename_columns(path, renamed, &names, err);
     if (status == PLUMB_OK) status = read_rows(r, &csv, names, err);
     json_decref(names);
     plumb__csv_close(&csv);
@@ -88,5 +112,5 @@ plumb_status plumb__import_table(plumb__reading *r, plumb_error *err)
                            "examples/mappings/ has some, docs/importers.md says how");
     }
     PLUMB_TRY(plumb__mapping_read(r->options->mapping_path, &r->mapping, err));
-    return plumb__import_table_file(r, r->options->input_path, err);
+    return plumb__import_table_file(r, r->options->input_path, NULL, err);
 }

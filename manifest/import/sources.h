@@ -20,8 +20,10 @@ plumb_status plumb__take_row(plumb__reading *r, plumb__row *row, plumb_error *er
 
 /* Each fills r->collection (made by itself, once r->mapping is read). */
 plumb_status plumb__import_table(plumb__reading *r, plumb_error *err) PLUMB_MUST_CHECK;
-plumb_status plumb__import_table_file(plumb__reading *r, const char *path,
+/* renamed: NULL, or names for columns: {name: column}. */
+plumb_status plumb__import_table_file(plumb__reading *r, const char *path, const json_t *renamed,
                                       plumb_error *err) PLUMB_MUST_CHECK;
+plumb_status plumb__import_croissant(plumb__reading *r, plumb_error *err) PLUMB_MUST_CHECK;
 plumb_status plumb__import_label_studio(plumb__reading *r, plumb_error *err) PLUMB_MUST_CHECK;
 plumb_status plumb__import_scale(plumb__reading *r, plumb_error *err) PLUMB_MUST_CHECK;
 
