@@ -70,7 +70,7 @@ class Case:
                       "vendors": {"acme": {"keys": [entry(ACME)]},
                                   "other": {"keys": [entry(OTHER)]}}}
         self.roots = [ROOT]
-        self.patch_statement = self.patch_payload = None
+        self.patch_statement = self.patch_payload = self.patch_store = None
         self.private, self.witnesses = None, []
 
     def acme(self):
@@ -108,9 +108,12 @@ class Case:
         payload = dump_json(statement)
         if self.patch_payload:
             payload = self.patch_payload(payload)
+        store = dump_json(self.store)
+        if self.patch_store:
+            store = self.patch_store(store)
         out = {f"{self.name}.jsonl": self.data(),
                f"{self.name}.plumb.json": seal(self.kind, payload, self.signers),
-               "trust.json": seal(trust.KIND, dump_json(self.store), self.roots)}
+               "trust.json": seal(trust.KIND, store, self.roots)}
         if self.note_signer:
             out[f"{self.name}.checkpoint"] = self.checkpoint(statement, payload)
         if self.private is not None:

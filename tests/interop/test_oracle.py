@@ -1,7 +1,8 @@
 """Aim: `plumb manifest verify` and a reader written in another language from docs/formats alone
 agree: on what is refused, with which exit code, and on the terms of every record.
-Method: every case of attacks.py made by the Python side; then single bytes of the files changed, by
-a seed that is printed; then records with random fields."""
+Method: every case of attacks.py made by the Python side; then, by a seed that is printed, bytes of
+the files changed; records, statements and stores changed before they are signed; and records with
+random fields."""
 import json
 import os
 import random
@@ -10,11 +11,18 @@ import cases
 
 cases.require("cryptography")
 from attacks import CASES, TAXONOMY  # noqa: E402: wants cryptography
+from attacks_records import rich  # noqa: E402
 from generate import make_record  # noqa: E402
 from maker import Case  # noqa: E402
 from oracle import manifest, trust  # noqa: E402
 from oracle.strict import Refused  # noqa: E402
 
+INSERTS = [
+    b" ", b"\t", b"\n", b"\r", b"0", b"-", b"+", b".", b"e9", b"E-400", b"1e400", b",", b":", b'"',
+    b"\\", b"\\u0041", b"\\ud83d\\ude00", b"\\ude00", b"\\/", b"\\'", b"null", b"true", b"{}",
+    b"[]", b"}", b"]", b"\0", b"\x7f", b"\x80", b"\xc3\xa9", b"\xed\xa0\x80", b"\xef\xbb\xbf",
+    b"\xf4\x90\x80\x80", b"//", b"/**/", b"NaN", b"00", b"9" * 19, b"0.1e1", b'"id":"x",',
+    b"\xc2\x85", b"\xe2\x80\xa8"]
 SEED = int(os.environ.get("PLUMB_SEED", "20261122"))
 
 
@@ -93,6 +101,47 @@ def changed_bytes():
     assert accepted < 12
 
 
+def mutate(rng, data):
+    """One to three small changes that JSON readers may take differently."""
+    data = bytearray(data)
+    for _ in range(rng.choice([1, 1, 1, 2, 3])):
+        at, kind = rng.randrange(len(data)), rng.randrange(5)
+        if kind == 0:
+            data[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            del data[at]
+        elif kind == 2:
+            data[at:at] = rng.choice(INSERTS)
+        elif kind == 3:
+            data[at:at + rng.randrange(9)] = b""
+        else:
+            start = rng.randrange(len(data))
+            data[at:at] = data[start:start + rng.randrange(12)]
+    return bytes(data)
+
+
+def signed_changes():
+    """The changes are made before signing, so that the parsers behind the signatures see them."""
+    rng, accepted = random.Random(SEED), 0
+    with cases.folder() as directory:
+        for number in range(450):
+            made = rich()
+            if number % 3 == 0:
+                line = rng.randrange(len(made.lines))
+                made.lines = [mutate(rng, made.lines[line])]
+                what = made.lines[0]
+            elif number % 3 == 1:
+                made.patch_payload = lambda payload: mutate(rng, payload)
+                what = "statement"
+            else:
+                made.patch_store = lambda payload: mutate(rng, payload)
+                what = "store"
+            files = made.files()
+            accepted += both(directory, files, f"seed {SEED}, change {number}: {what}") is not None
+    print(f"450 changes before signing, {accepted} accepted")
+    assert accepted > 20
+
+
 def random_records():
     rng, good = random.Random(SEED), 0
     with cases.folder() as directory:
@@ -107,4 +156,4 @@ def random_records():
 
 
 if __name__ == "__main__":
-    cases.main(named_cases, changed_bytes, random_records)
+    cases.main(named_cases, changed_bytes, signed_changes, random_records)
