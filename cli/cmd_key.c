@@ -1,4 +1,4 @@
-/* plumb key new|show|export */
+/* plumb key new|show|export|import */
 #include "cli/commands.h"
 
 #include <string.h>
@@ -8,6 +8,8 @@ static const char help_text[] =
     "       plumb key show FILE                          id and public half of a .key or .pub\n"
     "       plumb key export FILE [--secret] [--passphrase-file F]\n"
     "                                                    PEM: SPKI, or with --secret PKCS#8\n"
+    "       plumb key import MINISIGN.pub --out NAME.pub  a public key of minisign, to verify "
+    "with\n"
     "\n"
     "NAME.key is encrypted under the passphrase (Argon2id over 256 MiB, XChaCha20-Poly1305); "
     "NAME.pub\n"
@@ -18,17 +20,18 @@ static const char help_text[] =
     "example: plumb key new keys/operator && plumb key show keys/operator.pub\n";
 
 typedef struct key_arguments {
-    const char *target, *passphrase_file;
+    const char *target, *passphrase_file, *out;
     bool secret, help;
 } key_arguments;
 
 /* 0, or the exit code of a wrong usage. */
 static int parse(int argc, char **argv, key_arguments *out)
 {
-    enum { OPT_PASSPHRASE = PLUMB__OPT_OWN, OPT_SECRET };
+    enum { OPT_PASSPHRASE = PLUMB__OPT_OWN, OPT_SECRET, OPT_OUT };
     static const struct option options[] = {
         {"passphrase-file", required_argument, NULL, OPT_PASSPHRASE},
         {"secret", no_argument, NULL, OPT_SECRET},
+        {"out", required_argument, NULL, OPT_OUT},
         PLUMB__CLI_LONG_OPTIONS};
     int option;
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -38,13 +41,15 @@ static int parse(int argc, char **argv, key_arguments *out)
             out->passphrase_file = optarg;
         } else if (option == OPT_SECRET) {
             out->secret = true;
+        } else if (option == OPT_OUT) {
+            out->out = optarg;
         } else if (!plumb__cli_take(option, optarg)) {
             return PLUMB__EXIT_USAGE;
         }
     }
     if (out->help) return 0;
     if (argc - optind != 2)
-        return plumb__cli_usage("key", "key wants new, show or export and one name");
+        return plumb__cli_usage("key", "key wants new, show, export or import and one name");
     out->target = argv[optind + 1];
     return 0;
 }
@@ -116,6 +121,16 @@ static int run_show(const key_arguments *args, bool only_pem)
     return plumb__cli_done(PLUMB__EXIT_OK);
 }
 
+static int run_import(const key_arguments *args)
+{
+    plumb_error err = {0};
+    plumb_public_key key;
+    if (args->out == NULL) return plumb__cli_usage("key", "key import wants --out NAME.pub");
+    plumb_status status = plumb_public_key_import_minisign(args->target, &key, &err);
+    if (status == PLUMB_OK) status = plumb_public_key_save(args->out, &key, &err);
+    return status == PLUMB_OK ? print_public(args->out, &key) : plumb__cli_fail(&err);
+}
+
 int plumb__cmd_key(int argc, char **argv)
 {
     key_arguments args = {0};
@@ -127,5 +142,6 @@ int plumb__cmd_key(int argc, char **argv)
     if (strcmp(verb, "show") == 0) return run_show(&args, false);
     if (strcmp(verb, "export") == 0)
         return args.secret ? export_secret(&args) : run_show(&args, true);
+    if (strcmp(verb, "import") == 0) return run_import(&args);
     return plumb__cli_usage("key", "there is no \"key %s\"", verb);
 }

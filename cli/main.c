@@ -10,7 +10,7 @@ typedef struct command {
 } command;
 
 static const command commands[] = {
-    {"key", plumb__cmd_key, "make, show and export signing keys"},
+    {"key", plumb__cmd_key, "make, show, export and import keys"},
     {"trust", plumb__cmd_trust, "whose signatures count: make, extend and show a trust store"},
     {"manifest", plumb__cmd_manifest, "sign, verify and show annotation manifests"},
     {"verify", plumb__cmd_verify, "check a run, a manifest or a checkpoint, whatever it is"},

@@ -126,17 +126,26 @@ void plumb__dsse_free(plumb__dsse *envelope)
     memset(envelope, 0, sizeof *envelope);
 }
 
+plumb_status plumb__dsse_verify(const plumb__dsse *envelope, size_t i, const plumb_public_key *key,
+                                plumb_error *err)
+{
+    plumb__bytes pae = {0};
+    if (i >= envelope->n_signatures) {
+        return plumb__fail(err, PLUMB_ERR_SIGNATURE, "there is no signature %zu", i + 1);
+    }
+    plumb__dsse_pae(envelope->payload_type, envelope->payload.data, envelope->payload.size, &pae);
+    plumb_status status = plumb__bytes_check(&pae, err);
+    if (status == PLUMB_OK) {
+        status = plumb_signature_verify(key, pae.data, pae.size, envelope->signatures[i].signature,
+                                        PLUMB_SIGNATURE_BYTES, err);
+    }
+    plumb__bytes_free(&pae);
+    return status;
+}
+
 bool plumb__dsse_signed_by(const plumb__dsse *envelope, size_t i, const plumb_public_key *key)
 {
-    if (i >= envelope->n_signatures) return false;
-    plumb__bytes pae = {0};
-    plumb__dsse_pae(envelope->payload_type, envelope->payload.data, envelope->payload.size, &pae);
-    const bool ok =
-        plumb__bytes_check(&pae, NULL) == PLUMB_OK &&
-        plumb_signature_verify(key, pae.data, pae.size, envelope->signatures[i].signature,
-                               PLUMB_SIGNATURE_BYTES, NULL) == PLUMB_OK;
-    plumb__bytes_free(&pae);
-    return ok;
+    return plumb__dsse_verify(envelope, i, key, NULL) == PLUMB_OK;
 }
 
 plumb_status plumb__dsse_sign(plumb__dsse *envelope, const plumb_secret_key *key, plumb_error *err)

@@ -25,7 +25,11 @@ void plumb__dsse_pae(const char *payload_type, const void *payload, size_t n, pl
 plumb_status plumb__dsse_parse(const char *what, const void *data, size_t n, plumb__dsse *out,
                                plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__dsse_free(plumb__dsse *envelope);
-/* True if signature i is this key's over the envelope's PAE. */
+/* Signature i against this key over the envelope's PAE: signature when it does not hold, key when
+ * the key is none, no memory. */
+plumb_status plumb__dsse_verify(const plumb__dsse *envelope, size_t i, const plumb_public_key *key,
+                                plumb_error *err) PLUMB_MUST_CHECK;
+/* True if it holds. */
 bool plumb__dsse_signed_by(const plumb__dsse *envelope, size_t i, const plumb_public_key *key);
 /* Adds one signature over the payload. */
 plumb_status plumb__dsse_sign(plumb__dsse *envelope, const plumb_secret_key *key,

@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <sodium.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define KEY_FILE_CAP 4096
@@ -98,39 +99,60 @@ static void armour(const uint8_t *blob, size_t n, plumb__bytes *out)
 }
 
 /* The armour has one form; whatever does not come out the same again is refused. */
-static bool unarmour(const plumb__bytes *text, uint8_t blob[HEADER_BYTES + SEALED_BYTES])
+static plumb_status unarmour(const char *path, const plumb__bytes *text,
+                             uint8_t blob[HEADER_BYTES + SEALED_BYTES], plumb_error *err)
 {
+    char body[KEY_FILE_CAP];
     const size_t begin = sizeof armour_begin - 1, end = sizeof armour_end - 1;
-    plumb__bytes body = {0}, decoded = {0}, again = {0};
-    bool ok = text->size > begin + end;
-    for (size_t i = begin; ok && i < text->size - end; i++) {
-        if (text->data[i] != '\n') plumb__bytes_u8(&body, text->data[i]);
+    size_t n = 0, got = 0;
+    plumb__bytes again = {0};
+    for (size_t i = begin; text->size > begin + end && i < text->size - end; i++) {
+        if (text->data[i] != '\n') body[n++] = (char)text->data[i];
     }
-    ok = ok && body.size > 0 && !body.failed &&
-         plumb__base64_decode((const char *)body.data, body.size, &decoded, NULL) == PLUMB_OK &&
-         decoded.size == HEADER_BYTES + SEALED_BYTES;
-    if (ok) {
-        armour(decoded.data, decoded.size, &again);
-        ok = !again.failed && again.size == text->size &&
-             memcmp(again.data, text->data, again.size) == 0;
+    if (sodium_base642bin(blob, HEADER_BYTES + SEALED_BYTES, body, n, NULL, &got, NULL,
+                          sodium_base64_VARIANT_ORIGINAL) == 0 &&
+        got == HEADER_BYTES + SEALED_BYTES) {
+        armour(blob, got, &again);
     }
-    if (ok) memcpy(blob, decoded.data, decoded.size);
-    plumb__bytes_free(&again);
-    plumb__bytes_free(&decoded);
-    plumb__bytes_free(&body);
-    return ok;
-}
-
-static plumb_status key_file_read(const char *path, uint8_t blob[HEADER_BYTES + SEALED_BYTES],
-                                  key_header *header, plumb_error *err)
-{
-    plumb__bytes text = {0};
-    PLUMB_TRY(plumb__crypto_init(err));
-    plumb_status status = plumb__file_read(path, KEY_FILE_CAP, &text, err);
-    if (status == PLUMB_OK && !unarmour(&text, blob)) {
+    plumb_status status = plumb__bytes_check(&again, err);
+    if (status == PLUMB_OK &&
+        (again.size != text->size || memcmp(again.data, text->data, again.size) != 0)) {
         status = plumb__fail(err, PLUMB_ERR_FORMAT,
                              "%s: is not a Plumbline secret key, or is damaged", path);
     }
+    plumb__bytes_free(&again);
+    return status;
+}
+
+/* A secret, even an encrypted one, is its owner's alone; and what a link leads to may be changed by
+ * whoever owns the link. */
+static plumb_status check_private(const char *path, plumb_error *err)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0) return plumb__fail_errno(err, "cannot open %s", path);
+    if (S_ISLNK(st.st_mode)) {
+        return plumb__fail(err, PLUMB_ERR_KEY,
+                           "%s: is a symbolic link; a secret key is opened by its own name only",
+                           path);
+    }
+    if ((st.st_mode & 077) == 0 || !S_ISREG(st.st_mode)) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_KEY,
+                       "%s: is open to others (mode %04o); chmod 600 it, and think about who may "
+                       "have read it",
+                       path, (unsigned)(st.st_mode & 07777));
+}
+
+/* `secret`: it will be opened; its public header alone may be read by whoever can. */
+static plumb_status key_file_read(const char *path, bool secret,
+                                  uint8_t blob[HEADER_BYTES + SEALED_BYTES], key_header *header,
+                                  plumb_error *err)
+{
+    plumb__bytes text = {0};
+    PLUMB_TRY(plumb__crypto_init(err));
+    if (secret) PLUMB_TRY(check_private(path, err));
+    plumb_status status = secret ? plumb__file_read_nofollow(path, KEY_FILE_CAP, &text, err)
+                                 : plumb__file_read(path, KEY_FILE_CAP, &text, err);
+    if (status == PLUMB_OK) status = unarmour(path, &text, blob, err);
     if (status == PLUMB_OK) status = header_decode(path, blob, header, err);
     plumb__bytes_free(&text);
     return status;
@@ -248,7 +270,7 @@ plumb_status plumb_key_open(const char *path, const void *passphrase, size_t n,
     key_header header;
     plumb_public_key public_key;
     *key = NULL;
-    PLUMB_TRY(key_file_read(path, blob, &header, err));
+    PLUMB_TRY(key_file_read(path, true, blob, &header, err));
     PLUMB_TRY(derive(&header, passphrase, n, &derived, err));
     const plumb_status status = unseal_key(path, blob, &header, derived, key, err);
     sodium_free(derived);
@@ -269,7 +291,7 @@ plumb_status plumb_key_file_public(const char *path, plumb_public_key *out, plum
 {
     uint8_t blob[HEADER_BYTES + SEALED_BYTES];
     key_header header;
-    PLUMB_TRY(key_file_read(path, blob, &header, err));
+    PLUMB_TRY(key_file_read(path, false, blob, &header, err));
     *out = header.public_key;
     return PLUMB_OK;
 }
@@ -283,12 +305,8 @@ plumb_status plumb_public_key_read(const char *path, plumb_public_key *out, plum
         memcmp(text.data, armour_begin, sizeof armour_begin - 1) == 0) {
         status = plumb__fail(err, PLUMB_ERR_KEY,
                              "%s: is a secret key; give the public one, NAME.pub", path);
-    } else if (status == PLUMB_OK &&
-               !plumb__pem_public_parse((const char *)text.data, text.size, out)) {
-        status = plumb__fail(err, PLUMB_ERR_KEY,
-                             "%s: is not an Ed25519 public key in PEM, or is no point of prime "
-                             "order",
-                             path);
+    } else if (status == PLUMB_OK) {
+        status = plumb__pem_public_read(path, (const char *)text.data, text.size, out, err);
     }
     plumb__bytes_free(&text);
     return status;

@@ -3,7 +3,6 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "base/text.h"
 #include "manifest/key_file.h"
 
 #include <sodium.h>
@@ -42,33 +41,86 @@ bool plumb__public_key_valid(const plumb_public_key *key)
     return crypto_core_ed25519_is_valid_point(key->bytes) == 1;
 }
 
-static bool spki_parse(const char *text, size_t n, plumb_public_key *out)
+/* 60 characters: the base64 of an Ed25519 SPKI in its one form. Whatever point it holds. The
+ * decoder lets some other spellings pass, so what was read is written again and compared. */
+static bool spki_decode(const char *text, size_t n, plumb_public_key *out)
 {
-    plumb__bytes der = {0};
-    bool ok = plumb__base64_decode(text, n, &der, NULL) == PLUMB_OK &&
-              der.size == PLUMB__SPKI_BYTES &&
-              memcmp(der.data, spki_prefix, sizeof spki_prefix) == 0;
-    if (ok) {
-        memcpy(out->bytes, der.data + sizeof spki_prefix, PLUMB_PUBLIC_KEY_BYTES);
-        ok = plumb__public_key_valid(out);
+    uint8_t der[PLUMB__SPKI_BYTES];
+    char again[PLUMB__SPKI_BASE64_BYTES];
+    size_t got = 0;
+    if (n != PLUMB__SPKI_BASE64_BYTES - 1 ||
+        sodium_base642bin(der, sizeof der, text, n, NULL, &got, NULL,
+                          sodium_base64_VARIANT_ORIGINAL) != 0 ||
+        got != sizeof der || memcmp(der, spki_prefix, sizeof spki_prefix) != 0) {
+        return false;
     }
-    plumb__bytes_free(&der);
-    return ok;
+    memcpy(out->bytes, der + sizeof spki_prefix, PLUMB_PUBLIC_KEY_BYTES);
+    plumb__spki_base64(out, again);
+    return memcmp(again, text, n) == 0;
 }
 
 bool plumb__spki_base64_parse(const char *text, plumb_public_key *out)
 {
-    return spki_parse(text, strlen(text), out);
+    return spki_decode(text, strlen(text), out) && plumb__public_key_valid(out);
+}
+
+static bool begins(const char *text, size_t n, const char *with)
+{
+    const size_t m = strlen(with);
+    return n >= m && memcmp(text, with, m) == 0;
+}
+
+/* Files that people take for a public key in PEM. */
+static plumb_status check_kind(const char *what, const char *text, size_t n, plumb_error *err)
+{
+    if (begins(text, n, "untrusted comment:")) {
+        return plumb__fail(err, PLUMB_ERR_FORMAT,
+                           "%s: is a key of minisign; plumb key import makes a NAME.pub of it",
+                           what);
+    }
+    if (begins(text, n, secret_begin) || begins(text, n, "-----BEGIN ENCRYPTED PRIVATE KEY")) {
+        return plumb__fail(err, PLUMB_ERR_KEY, "%s: is a secret key; give the public one", what);
+    }
+    if (memchr(text, '\r', n) != NULL) {
+        return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: has CR line ends; PEM is read with LF alone",
+                           what);
+    }
+    if (begins(text, n, public_begin)) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_FORMAT,
+                       "%s: is not a public key in PEM: line 1 must be -----BEGIN PUBLIC KEY-----",
+                       what);
+}
+
+plumb_status plumb__pem_public_read(const char *what, const char *text, size_t n,
+                                    plumb_public_key *out, plumb_error *err)
+{
+    const size_t begin = sizeof public_begin - 1, body = PLUMB__SPKI_BASE64_BYTES - 1;
+    const size_t end = sizeof public_end - 2; /* the last line end may be missing */
+    PLUMB_TRY(check_kind(what, text, n, err));
+    const char *lf = memchr(text + begin, '\n', n - begin);
+    const size_t line = lf != NULL ? (size_t)(lf - text) - begin : n - begin;
+    if (!spki_decode(text + begin, line, out)) {
+        return plumb__fail(err, PLUMB_ERR_FORMAT,
+                           "%s: line 2 must be an Ed25519 public key, 60 characters of base64 "
+                           "(RFC 8410)",
+                           what);
+    }
+    if (n < begin + body + end || memcmp(text + begin + body, public_end, end) != 0) {
+        return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: line 3 must be -----END PUBLIC KEY-----",
+                           what);
+    }
+    const size_t left = n - (begin + body + end);
+    if (left > 1 || (left == 1 && text[n - 1] != '\n')) {
+        return plumb__fail(err, PLUMB_ERR_FORMAT,
+                           "%s: has %zu bytes behind -----END PUBLIC KEY-----", what, left);
+    }
+    if (plumb__public_key_valid(out)) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_KEY, "%s: its key is not a point of prime order", what);
 }
 
 bool plumb__pem_public_parse(const char *text, size_t n, plumb_public_key *out)
 {
-    const size_t begin = sizeof public_begin - 1, end = sizeof public_end - 1;
-    const size_t body = PLUMB__SPKI_BASE64_BYTES - 1;
-    if (n != begin + body + end && n != begin + body + end - 1) return false;
-    return memcmp(text, public_begin, begin) == 0 &&
-           memcmp(text + begin + body, public_end, n - begin - body) == 0 &&
-           spki_parse(text + begin, body, out);
+    return plumb__pem_public_read("", text, n, out, NULL) == PLUMB_OK;
 }
 
 plumb_status plumb_public_key_pem(const plumb_public_key *key, char *out, size_t size,

@@ -24,7 +24,8 @@ typedef struct plumb_secret_key plumb_secret_key; /* opaque, in locked memory */
  * bytes, at least 1; the caller wipes its copy. */
 PLUMB_API plumb_status plumb_key_new(const char *name, const void *passphrase, size_t n,
                                      plumb_error *err) PLUMB_MUST_CHECK;
-/* Errors: key (wrong passphrase, damaged), format, io. */
+/* The file must be the owner's alone (no mode bit for group or others) and no symbolic link.
+ * Errors: key (wrong passphrase, damaged, readable by others), format, io. */
 PLUMB_API plumb_status plumb_key_open(const char *path, const void *passphrase, size_t n,
                                       plumb_secret_key **key, plumb_error *err) PLUMB_MUST_CHECK;
 /* A fresh key in locked memory only. */
@@ -36,8 +37,15 @@ PLUMB_API plumb_status plumb_key_sign(const plumb_secret_key *key, const void *m
                                       uint8_t signature[PLUMB_SIGNATURE_BYTES],
                                       plumb_error *err) PLUMB_MUST_CHECK;
 
-/* Reads NAME.pub; the point must be valid and of prime order. */
+/* Reads NAME.pub; the point must be valid and of prime order. Errors: format (what is wrong in it),
+ * key (a secret key, or a bad point), io. */
 PLUMB_API plumb_status plumb_public_key_read(const char *path, plumb_public_key *out,
+                                             plumb_error *err) PLUMB_MUST_CHECK;
+/* The key of a minisign public key file, for verification; and a key as a NAME.pub that is not
+ * there yet. */
+PLUMB_API plumb_status plumb_public_key_import_minisign(const char *path, plumb_public_key *out,
+                                                        plumb_error *err) PLUMB_MUST_CHECK;
+PLUMB_API plumb_status plumb_public_key_save(const char *path, const plumb_public_key *key,
                                              plumb_error *err) PLUMB_MUST_CHECK;
 /* The public half of NAME.key: it is in the authenticated header, no passphrase needed. */
 PLUMB_API plumb_status plumb_key_file_public(const char *path, plumb_public_key *out,

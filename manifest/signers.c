@@ -19,13 +19,20 @@ static const plumb_trust_key *hinted(const plumb_trust *trust, const char *keyid
     return NULL;
 }
 
-static const plumb_trust_key *maker(const plumb__dsse *envelope, size_t i, const plumb_trust *trust)
+/* Whose signature it is, whatever it says; NULL: a stranger's. */
+static plumb_status find_maker(const plumb__dsse *envelope, size_t i, const plumb_trust *trust,
+                               const plumb_trust_key **found, plumb_error *err)
 {
+    *found = NULL;
     for (size_t k = 0; k < plumb_trust_key_count(trust); k++) {
         const plumb_trust_key *entry = plumb_trust_key_at(trust, k);
-        if (plumb__dsse_signed_by(envelope, i, &entry->key)) return entry;
+        const plumb_status status = plumb__dsse_verify(envelope, i, &entry->key, err);
+        if (status == PLUMB_ERR_NO_MEMORY) return status;
+        if (status != PLUMB_OK) continue;
+        *found = entry;
+        break;
     }
-    return NULL;
+    return PLUMB_OK;
 }
 
 static plumb_status find_one(const char *what, const plumb__dsse *envelope, size_t i,
@@ -35,17 +42,17 @@ static plumb_status find_one(const char *what, const plumb__dsse *envelope, size
     const char *keyid = envelope->signatures[i].keyid;
     const plumb_trust_key *named = keyid[0] != '\0' ? hinted(trust, keyid) : NULL;
     *found = NULL;
-    if (named != NULL && plumb__dsse_signed_by(envelope, i, &named->key)) {
-        *found = named;
-        return PLUMB_OK;
-    }
     if (named != NULL) {
+        const plumb_status status = plumb__dsse_verify(envelope, i, &named->key, err);
+        if (status == PLUMB_OK) *found = named;
+        if (status == PLUMB_OK || status == PLUMB_ERR_NO_MEMORY) return status;
         return plumb__fail(err, PLUMB_ERR_SIGNATURE,
                            "%s: signature %zu does not hold under key %s: the envelope was changed "
                            "after signing",
                            what, i + 1, named->name);
     }
-    const plumb_trust_key *made_by = maker(envelope, i, trust);
+    const plumb_trust_key *made_by = NULL;
+    PLUMB_TRY(find_maker(envelope, i, trust, &made_by, err));
     if (made_by != NULL && keyid[0] != '\0') {
         return plumb__fail(err, PLUMB_ERR_SIGNATURE,
                            "%s: signature %zu is by key %s but names another", what, i + 1,

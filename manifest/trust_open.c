@@ -118,9 +118,10 @@ static plumb_status find_signers(const char *what, const plumb__dsse *envelope, 
             plumb_public_key_id(s->key[k], keyid);
             if (strcmp(keyid, envelope->signatures[i].keyid) == 0) break;
         }
-        if (k == s->n || !plumb__dsse_signed_by(envelope, i, s->key[k])) {
-            return no_signer(what, envelope, i, s, err);
-        }
+        const plumb_status status =
+            k == s->n ? PLUMB_ERR_SIGNATURE : plumb__dsse_verify(envelope, i, s->key[k], err);
+        if (status == PLUMB_ERR_NO_MEMORY) return status;
+        if (status != PLUMB_OK) return no_signer(what, envelope, i, s, err);
         if (s->signed_by[k]) { /* T2, and one form only */
             return plumb__fail(err, PLUMB_ERR_FORMAT,
                                "%s: signature %zu is by a root key that has signed already", what,
