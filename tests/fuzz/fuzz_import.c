@@ -1,6 +1,7 @@
-/* Importers: the first byte chooses the format; for tables a mapping stands before the first LF.
- * What is imported can be signed, with the taxonomy that the import wrote, and has as many records
- * as the import says; what is refused leaves no file behind. */
+/* Importers: the first byte chooses the format; for tables a mapping stands before the first LF,
+ * for Croissant the metadata, whose file is called d.csv. What is imported can be signed, with the
+ * taxonomy that the import wrote, and has as many records as the import says; what is refused
+ * leaves no file behind. */
 #include "fuzz_kit.h"
 
 #include "base/file.h"
@@ -61,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     options.keep_annotators = true;
     options.refused = count_refused;
     options.ctx = &refused;
-    const uint8_t *end = memchr(data, '\n', n), *body = data + 1;
+    const uint8_t *end = memchr(data + 1, '\n', n - 1), *body = data + 1;
     if (options.format == PLUMB_IMPORT_CSV) {
         if (end == NULL) return 0;
         fuzz_write("i.mapping.json", data + 1, (size_t)(end - data) - 1);
@@ -69,7 +70,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         body = end + 1;
     }
     const char *name = names[options.format];
-    fuzz_write(name, body, n - (size_t)(body - data));
+    size_t length = n - (size_t)(body - data);
+    if (options.format == PLUMB_IMPORT_CROISSANT) {
+        if (end == NULL) return 0;
+        fuzz_write("d.csv", end + 1, n - (size_t)(end - data) - 1);
+        length = (size_t)(end - body);
+    }
+    fuzz_write(name, body, length);
     options.input_path = strcpy(paths[1], fuzz_path(name));
     options.records_path = strcpy(paths[2], fuzz_path("i.jsonl"));
     options.taxonomy_path = strcpy(paths[3], fuzz_path("i.taxonomy.json"));
