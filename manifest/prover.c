@@ -68,9 +68,9 @@ static plumb_status open_tiles(plumb_prover *p, bool anew, plumb_error *err)
     if (anew) return rebuild(p, "asked for", err);
     const plumb_status status =
         plumb__tiles_open(p->tiles_path, &p->manifest->statement.records, &p->tiles, &why);
-    if (status == PLUMB_OK) return PLUMB_OK;
-    if (status == PLUMB_ERR_NOT_FOUND) return rebuild(p, "there was none", err);
-    return rebuild(p, why.message, err);
+    if (status == PLUMB_ERR_NO_MEMORY && err != NULL) *err = why;
+    if (status == PLUMB_OK || status == PLUMB_ERR_NO_MEMORY) return status;
+    return rebuild(p, status == PLUMB_ERR_NOT_FOUND ? "there was none" : why.message, err);
 }
 
 static plumb_status open_manifest(const char *path, const plumb_prover_options *o,
@@ -211,7 +211,7 @@ plumb_status plumb_prover_prove(plumb_prover *p, const char *id, char **text, si
     *text = NULL;
     *n = 0;
     plumb_status status = prove_once(p, id, &out, &at, &found, &why);
-    if ((status != PLUMB_OK || !found) && !p->rebuilt) {
+    if ((status != PLUMB_OK || !found) && status != PLUMB_ERR_NO_MEMORY && !p->rebuilt) {
         /* A wrong store, or one that leaves this record out: only the records file can tell. */
         status = rebuild(p, status != PLUMB_OK ? why.message : "the id was not in it", &why);
         if (status == PLUMB_OK) status = prove_once(p, id, &out, &at, &found, &why);

@@ -4,6 +4,7 @@
  * tile store damaged in each of its parts; thresholds, roles and strangers. */
 #include "manifest_fixture.h"
 
+#include "base/alloc.h"
 #include "manifest/plumb_proof.h"
 #include "manifest/proof.h"
 
@@ -376,6 +377,80 @@ static void who_signed(void **state)
     plumb_trust_free(trust);
 }
 
+/* The store is there: then nothing of the records file matters but the one line. */
+static void one_line_is_read(void **state)
+{
+    const fixture *f = *state;
+    plumb__bytes records;
+    char *text = NULL;
+    size_t n = 0;
+    sign_many(f);
+    plumb_prover_free(open_prover(f, NULL, false));
+    read_bytes(fixture_path(f, "records.jsonl"), &records);
+    const size_t from =
+        (size_t)(strstr(plumb__bytes_text(&records), "{\"id\":\"r200\"") - (char *)records.data);
+    const size_t to = (size_t)(strchr((char *)records.data + from, '\n') - (char *)records.data);
+    memset(records.data, 'x', from);
+    memset(records.data + to, 'x', records.size - to);
+    write_bytes(fixture_path(f, "records.jsonl"), records.data, records.size);
+    plumb_trust *trust = open_trust(f, "trust.json");
+    plumb_prover *prover = open_prover(f, trust, false);
+    text = prove(f, prover, "r200", &n);
+    assert_string_equal(plumb_prover_tiles_made(prover), "");
+    assert_works(check(f, trust, NULL, err));
+    plumb_text_free(text);
+    plumb_prover_free(prover);
+    plumb_trust_free(trust);
+    plumb__bytes_free(&records);
+}
+
+static plumb_status all_of_it(const fixture *f, const plumb_trust *trust, plumb_error *err)
+{
+    plumb_prover_options options;
+    plumb_prover *prover = NULL;
+    char *text = NULL;
+    size_t n = 0;
+    plumb_prover_options_default(&options);
+    options.trust = trust;
+    options.rebuild = true;
+    plumb_status status =
+        plumb_prover_open(fixture_path(f, "records.plumb.json"), &options, &prover, err);
+    if (status == PLUMB_OK) status = plumb_prover_prove(prover, "r8", &text, &n, NULL, err);
+    plumb_text_free(text);
+    plumb_prover_free(prover);
+    return status == PLUMB_OK ? check(f, trust, NULL, err) : status;
+}
+
+/* Memory that runs out at any point is an error, and nothing is left open or lost. */
+static void no_memory(void **state)
+{
+    const fixture *f = *state;
+    size_t n = 0;
+    sign_many(f);
+    plumb_trust *trust = open_trust(f, "trust.json");
+    plumb_prover *prover = open_prover(f, trust, false);
+    plumb_text_free(prove(f, prover, "r8", &n));
+    plumb_prover_free(prover);
+    const uint64_t before = plumb__alloc_count();
+    assert_works(all_of_it(f, trust, err));
+    const uint64_t needed = plumb__alloc_count() - before;
+    int refused = 0;
+    assert_in_range(needed, 10, 100000);
+    for (uint64_t i = 1; i <= needed; i += i < 60 ? 1 : 41) {
+        plumb_error err = {0};
+        plumb__alloc_fail_after((long)i);
+        const plumb_status status = all_of_it(f, trust, &err);
+        plumb__alloc_fail_after(0);
+        /* A line that could not be looked at for want of memory is looked for once more. */
+        assert_int_equal(err.status, status);
+        refused += status != PLUMB_OK;
+    }
+    assert_true(refused >= 30);
+    assert_int_not_equal(access(fixture_path(f, "records.tiles.tmp"), F_OK), 0);
+    assert_works(all_of_it(f, trust, err));
+    plumb_trust_free(trust);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +462,8 @@ int main(void)
         cmocka_unit_test(damaged_tiles),
         cmocka_unit_test(changed_records),
         cmocka_unit_test(who_signed),
+        cmocka_unit_test(one_line_is_read),
+        cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
