@@ -1,8 +1,8 @@
 """Aim: "any tlog verifier accepts": what plumb proves and cosigns convinces the Go project's own
 sumdb/note and sumdb/tlog, the code behind the Go checksum database.
-Method: tlog_go/check.go, built with Debian's golang-golang-x-mod-dev and no network, checks proofs of
-every record of trees of several sizes under the signer's and a witness's key; with one thing wrong
-it refuses, as plumb does."""
+Method: tlog_go/check.go, built with Debian's golang-golang-x-mod-dev and no network, checks proofs
+of every record of trees of several sizes under the signer's and a witness's key; with one thing
+wrong it refuses, as plumb does."""
 import base64
 import glob
 import hashlib
