@@ -82,6 +82,11 @@ plumb_status plumb__collect_row(plumb__collection *c, plumb__row *row,
 plumb_status plumb__spans_take(const plumb__mapping *m, const char *place, const char *text,
                                plumb__bytes *content, plumb__span *spans, size_t cap, size_t *n,
                                plumb_error *err) PLUMB_MUST_CHECK;
+/* The same for stretches that a source counted out in a text that stands in the content already,
+ * from byte `start` on. PLUMB_ERR_FORMAT: outside the text, or another text stands there. */
+plumb_status plumb__spans_place(const char *place, const char *text, uint64_t start,
+                                const plumb__mark *mark, plumb__span *out,
+                                plumb_error *err) PLUMB_MUST_CHECK;
 /* The parts of an item that any span covers: `segments` of its record. A new reference. names:
  * what annotators are called. */
 plumb_status plumb__spans_segments(const plumb__collection *c, const plumb__item *item,

@@ -125,12 +125,28 @@ static plumb_status make_extra(const plumb__row *row, const json_t *specs, json_
     return PLUMB_OK;
 }
 
+/* What the source counted out in the first column. */
+static plumb_status place_marks(const plumb__row *row, const char *text, making *m,
+                                plumb_error *err)
+{
+    plumb__entry *e = &m->entry;
+    if (row->n_marks > MAX_SPANS) {
+        return plumb__fail(err, PLUMB_ERR_LIMIT, "%s: more than %d regions", e->place, MAX_SPANS);
+    }
+    for (size_t k = 0; k < row->n_marks; k++) {
+        plumb__span *span = &m->spans[e->n_spans];
+        PLUMB_TRY(plumb__spans_place(e->place, text, 0, &row->marks[k], span, err));
+        e->n_spans += span->to > span->from;
+    }
+    return PLUMB_OK;
+}
+
 /* The columns of `content` with their separator between, markers taken out. */
 static plumb_status make_content(const plumb__mapping *map, const plumb__row *row, making *m,
                                  plumb_error *err)
 {
     plumb__entry *e = &m->entry;
-    if (map->span_columns != NULL)
+    if (map->span_columns != NULL || row->n_marks > 0)
         PLUMB_TRY(plumb__alloc(&m->spans, MAX_SPANS, sizeof *m->spans, "spans", err));
     for (size_t i = 0; i < json_array_size(map->content); i++) {
         const char *name = json_string_value(json_array_get(map->content, i));
@@ -141,6 +157,7 @@ static plumb_status make_content(const plumb__mapping *map, const plumb__row *ro
         if (i > 0) plumb__bytes_append_text(&m->content, map->content_separator);
         if (text == NULL) text = "";
         if (!marked) {
+            if (i == 0) PLUMB_TRY(place_marks(row, text, m, err));
             plumb__bytes_append_text(&m->content, text);
             continue;
         }

@@ -125,13 +125,47 @@ static json_t *make_row(const json_t *task, const json_t *annotation)
     return row;
 }
 
-static plumb_status take(plumb__reading *r, const plumb__json_items *items, json_t *names,
-                         plumb_error *err)
+/* The regions of the control that the mapping names, in the order of the results. */
+static plumb_status find_marks(const plumb__reading *r, const plumb__json_items *items,
+                               const json_t *annotation, plumb__mark **out, size_t *n,
+                               plumb_error *err)
+{
+    const char *control = r->mapping.span_control;
+    const json_t *results = json_object_get(annotation, "result");
+    *n = 0;
+    if (control == NULL) return PLUMB_OK;
+    PLUMB_TRY(plumb__alloc(out, json_array_size(results), sizeof **out, "regions", err));
+    for (size_t i = 0; i < json_array_size(results); i++) {
+        const json_t *result = json_array_get(results, i);
+        const json_t *value = json_object_get(result, "value");
+        const json_t *from = json_object_get(value, "start"), *to = json_object_get(value, "end");
+        const char *name = json_string_value(json_object_get(result, "from_name"));
+        if (name == NULL || strcmp(name, control) != 0) continue;
+        if (!json_is_integer(from) || !json_is_integer(to) || json_integer_value(from) < 0) {
+            return plumb__fail(
+                err, PLUMB_ERR_FORMAT,
+                "%s: line %" PRIu64
+                ": a region of \"%.200s\" must have \"start\" and \"end\", places in "
+                "plain text",
+                items->path, items->element_line, control);
+        }
+        (*out)[(*n)++] =
+            (plumb__mark){(uint64_t)json_integer_value(from), (uint64_t)json_integer_value(to),
+                          json_string_value(json_object_get(value, "text"))};
+    }
+    return PLUMB_OK;
+}
+
+static plumb_status take(plumb__reading *r, const plumb__json_items *items,
+                         const json_t *annotation, json_t *names, plumb_error *err)
 {
     plumb__row row = {.path = items->path, .line = items->element_line, .names = names};
+    plumb__mark *marks = NULL;
     r->summary->rows++;
-    const plumb_status status =
-        names ? plumb__take_row(r, &row, err) : plumb__fail(err, PLUMB_ERR_NO_MEMORY, "no memory");
+    plumb_status status = find_marks(r, items, annotation, &marks, &row.n_marks, err);
+    row.marks = marks;
+    status = status == PLUMB_OK ? plumb__take_row(r, &row, err) : plumb__refuse(r, status, err);
+    plumb__free(marks);
     json_decref(names);
     return status;
 }
@@ -223,7 +257,7 @@ static plumb_status take_task(plumb__reading *r, const plumb__json_items *items,
             r->summary->left_out++;
             continue;
         }
-        PLUMB_TRY(take(r, items, make_row(task, annotation), err));
+        PLUMB_TRY(take(r, items, annotation, make_row(task, annotation), err));
     }
     r->summary->left_out += json_array_size(annotations) == 0;
     return PLUMB_OK;
@@ -236,7 +270,7 @@ static plumb_status take_minimal(plumb__reading *r, const plumb__json_items *ite
     const json_t *who = json_object_get(object, "annotator");
     put_all(row, "", object);
     if (json_is_object(who)) put(row, "", "annotator", json_object_get(who, "id"));
-    return take(r, items, row, err);
+    return take(r, items, NULL, row, err);
 }
 
 static plumb_status take_element(plumb__reading *r, const plumb__json_items *items,

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "manifest/import/collect.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,40 @@ plumb_status plumb__spans_take(const plumb__mapping *m, const char *place, const
             plumb__bytes_u8(content, (uint8_t)*text++);
         }
     }
+}
+
+/* The byte at which UTF-16 unit number `unit` of the text begins; SIZE_MAX: there is none, or it
+ * is the second half of a character. */
+static size_t byte_of(const char *text, uint64_t unit)
+{
+    uint64_t at = 0;
+    size_t i = 0;
+    while (at < unit && text[i] != 0) {
+        const unsigned char c = (unsigned char)text[i];
+        at += c < 0xf0 ? 1 : 2;
+        i += c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    }
+    return at == unit ? i : SIZE_MAX;
+}
+
+plumb_status plumb__spans_place(const char *place, const char *text, uint64_t start,
+                                const plumb__mark *mark, plumb__span *out, plumb_error *err)
+{
+    const size_t from = byte_of(text, mark->from), to = byte_of(text, mark->to);
+    if (from == SIZE_MAX || to == SIZE_MAX || from > to) {
+        return plumb__fail(err, PLUMB_ERR_FORMAT,
+                           "%s: a region from %llu to %llu does not lie in the text", place,
+                           (unsigned long long)mark->from, (unsigned long long)mark->to);
+    }
+    if (mark->text != NULL &&
+        (strlen(mark->text) != to - from || memcmp(mark->text, text + from, to - from) != 0)) {
+        return plumb__fail(err, PLUMB_ERR_FORMAT,
+                           "%s: the region from %llu to %llu says \"%.80s\", but the text does not",
+                           place, (unsigned long long)mark->from, (unsigned long long)mark->to,
+                           mark->text);
+    }
+    *out = (plumb__span){start + from, start + to, PLUMB__NONE, PLUMB__NONE};
+    return PLUMB_OK;
 }
 
 /* ---- segments ---- */

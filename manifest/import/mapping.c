@@ -139,15 +139,20 @@ static plumb_status read_content(plumb__mapping *m, plumb_error *err)
 
 static plumb_status read_spans(plumb__mapping *m, plumb_error *err)
 {
-    static const char *const allowed[] = {"open", "close", "columns", "segments", NULL};
+    static const char *const allowed[] = {"open", "close", "columns", "segments", "control", NULL};
     const json_t *spans;
     PLUMB_TRY(plumb__json_object(m->path, m->root, "spans", false, &spans, err));
     if (spans == NULL) return PLUMB_OK;
     PLUMB_TRY(plumb__json_only(m->path, spans, allowed, err));
+    PLUMB_TRY(plumb__json_bool(m->path, spans, "segments", false, &m->segments, err));
+    PLUMB_TRY(plumb__json_string(m->path, spans, "control", false, &m->span_control, err));
+    if (m->span_control != NULL) {
+        static const char *const only[] = {"control", "segments", NULL};
+        return plumb__json_only(m->path, spans, only, err);
+    }
     PLUMB_TRY(plumb__json_string(m->path, spans, "open", true, &m->span_open, err));
     PLUMB_TRY(plumb__json_string(m->path, spans, "close", true, &m->span_close, err));
     PLUMB_TRY(read_names(m->path, spans, "columns", &m->span_columns, err));
-    PLUMB_TRY(plumb__json_bool(m->path, spans, "segments", false, &m->segments, err));
     if (m->span_open[0] != 0 && m->span_close[0] != 0 && strcmp(m->span_open, m->span_close) != 0 &&
         json_array_size(m->span_columns) > 0)
         return PLUMB_OK;
@@ -261,7 +266,7 @@ static plumb_status check_whole(const plumb__mapping *m, plumb_error *err)
                            "%s: \"chosen\" and \"rejected\" must come together", m->path);
     }
     if (m->made_content) {
-        if (ways == 0 && m->span_columns == NULL) return PLUMB_OK;
+        if (ways == 0 && m->span_columns == NULL && m->span_control == NULL) return PLUMB_OK;
         return plumb__fail(err, PLUMB_ERR_FORMAT,
                            "%s: \"content\", \"chosen\", \"pair\" and \"spans\" are not for this "
                            "format: it brings its own content",

@@ -45,6 +45,7 @@ typedef struct plumb__mapping {
     bool keep_text; /* the content goes into the record as `text` */
     const char *span_open, *span_close;
     const json_t *span_columns; /* array of column names; NULL: no markers are looked for */
+    const char *span_control;   /* of Label Studio: the control whose regions are spans */
     bool segments;              /* spans become segments */
     const json_t *severity_order, *values;
     plumb__target judged; /* label, category or severity: what is compared between annotators */
@@ -65,6 +66,13 @@ plumb_status plumb__mapping_take(const char *path, json_t *root, plumb__mapping 
                                  plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__mapping_free(plumb__mapping *m);
 
+/* A stretch of the row's first content column, counted as its source counts, in UTF-16 code units.
+ * text: what the source says stands there; NULL where it does not say. */
+typedef struct plumb__mark {
+    uint64_t from, to;
+    const char *text;
+} plumb__mark;
+
 /* One row of named values. `names` is an object: with a csv it maps names to numbers of fields,
  * without one to the values themselves, strings or arrays of strings. */
 typedef struct plumb__row {
@@ -72,6 +80,8 @@ typedef struct plumb__row {
     uint64_t line;
     const json_t *names;
     const plumb__csv *csv;
+    const plumb__mark *marks;
+    size_t n_marks;
     const json_t *parts; /* messages, or prompt, chosen and rejected, that the source made */
     bool quiet;          /* the annotator is named, but what the row says is another's */
     bool anonymous;      /* an annotator may be missing */

@@ -103,6 +103,39 @@ static void label_studio_mapped(void **state)
     assert_string_equal(run->out, "1\n"); /* what nobody decided is left out */
 }
 
+/* Regions are counted in UTF-16 units: the emoji has two, and four bytes. */
+static void label_studio_regions(void **state)
+{
+    const char *task =
+        "[{\"id\":1,\"data\":{\"text\":\"\xf0\x9f\x98\x80 Ana lives in Bonn\"},\"annotations\":[{"
+        "\"completed_by\":1,\"result\":[{\"from_name\":\"ner\",\"to_name\":\"t\",\"type\":"
+        "\"labels\",\"value\":{\"start\":3,\"end\":6,\"text\":\"%s\",\"labels\":[\"person\"]}},"
+        "{\"from_name\":\"ner\",\"to_name\":\"t\",\"type\":\"labels\",\"value\":{\"start\":16,"
+        "\"end\":%d,\"labels\":[\"place\"]}}]}]}]";
+    char text[1024];
+    (void)state;
+    cli_write("map.json", "{\"id\":\"{task.id}\",\"content\":{\"columns\":[\"text\"]},"
+                          "\"annotator\":\"annotation.completed_by\",\"category\":\"result.ner\","
+                          "\"spans\":{\"control\":\"ner\",\"segments\":true}}");
+    snprintf(text, sizeof text, task, "Ana", 20);
+    assert_int_equal(import("label-studio", text, "--map map.json"), 0);
+    assert_record(1, "{\"agreement\":{\"raters\":1},\"annotations\":[{\"annotator\":\"1\","
+                     "\"bytes\":[[5,8],[18,22]],\"category\":[\"person\",\"place\"]}],"
+                     "\"annotators\":[\"1\"],\"id\":\"1\",\"segments\":[{\"annotators\":[\"1\"],"
+                     "\"bytes\":[5,8]},{\"annotators\":[\"1\"],\"bytes\":[18,22]}],\"text\":"
+                     "\"\xf0\x9f\x98\x80 Ana lives in Bonn\"}");
+    snprintf(text, sizeof text, task, "Eva", 20);
+    assert_int_equal(import("label-studio", text, "--map map.json"), 3);
+    assert_string_equal(
+        cli("plumb manifest import label-studio in.json --map map.json --out r.jsonl "
+            "--keep-annotators")
+            ->err,
+        "plumb: in.json: line 1: the region from 3 to 6 says \"Eva\", but the text "
+        "does not\n");
+    snprintf(text, sizeof text, task, "Ana", 21);
+    assert_int_equal(import("label-studio", text, "--map map.json"), 3);
+}
+
 static void label_studio_min(void **state)
 {
     (void)state;
@@ -341,11 +374,16 @@ static void export_croissant(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(label_studio),      cmocka_unit_test(label_studio_mapped),
-        cmocka_unit_test(label_studio_min),  cmocka_unit_test(label_studio_refused),
-        cmocka_unit_test(hostile_json),      cmocka_unit_test(scale),
-        cmocka_unit_test(scale_messages),    cmocka_unit_test(croissant),
-        cmocka_unit_test(croissant_refused), cmocka_unit_test(export_croissant)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(label_studio),
+                                       cmocka_unit_test(label_studio_mapped),
+                                       cmocka_unit_test(label_studio_min),
+                                       cmocka_unit_test(label_studio_regions),
+                                       cmocka_unit_test(label_studio_refused),
+                                       cmocka_unit_test(hostile_json),
+                                       cmocka_unit_test(scale),
+                                       cmocka_unit_test(scale_messages),
+                                       cmocka_unit_test(croissant),
+                                       cmocka_unit_test(croissant_refused),
+                                       cmocka_unit_test(export_croissant)};
     return cmocka_run_group_tests(tests, cli_setup, cli_teardown);
 }
