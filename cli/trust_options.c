@@ -172,13 +172,17 @@ void plumb__trust_keys_free(plumb__trust_keys *keys)
 
 /* ---- acting ---- */
 
-/* The store before the change must not be older than what was seen: or the change would fork it. */
-static plumb_status check_seen(const plumb_state *state, const char *store, plumb_error *err)
+/* What is changed must not be older than what was seen, or the change would fork it; nor may what
+ * is about to be signed. Where it cannot be opened, the change itself will say why. */
+static plumb_status check_seen(const plumb_state *state, const char *path, bool pending,
+                               plumb_error *err)
 {
     plumb_trust *trust = NULL;
-    plumb_error missing = {0};
-    if (plumb_trust_open(store, &trust, &missing) != PLUMB_OK) return PLUMB_OK; /* act says why */
-    const plumb_status status = plumb_state_check_trust(state, store, trust, err);
+    plumb_error why = {0};
+    plumb_status status = pending ? plumb_trust_open_pending(path, &trust, &why)
+                                  : plumb_trust_open(path, &trust, &why);
+    if (status != PLUMB_OK) return PLUMB_OK;
+    status = plumb_state_check_trust(state, path, trust, err);
     plumb_trust_free(trust);
     return status;
 }
@@ -218,7 +222,10 @@ int plumb__trust_apply(const plumb__trust_arguments *args, const plumb__trust_ke
     store_path(args->store, store, sizeof store);
     snprintf(next, sizeof next, "%s.next", store);
     plumb_status status = plumb_state_lock(plumb__cli.state, &state, &err);
-    if (status == PLUMB_OK) status = check_seen(state, store, &err);
+    if (status == PLUMB_OK) status = check_seen(state, store, false, &err);
+    if (status == PLUMB_OK && strcmp(args->store, next) == 0) {
+        status = check_seen(state, next, true, &err);
+    }
     if (status == PLUMB_OK) status = act(args, keys, &change, &err);
     if (status == PLUMB_OK && !change.pending) status = remember(state, store, &err);
     plumb_state_free(state);

@@ -127,12 +127,25 @@ cleanup:
     return status;
 }
 
+plumb_status plumb__state_has(const plumb_state *state, const char *name,
+                              char path[PLUMB__PATH_BYTES], bool *there, plumb_error *err)
+{
+    struct stat st;
+    *there = false;
+    PLUMB_TRY(plumb__path_join(path, state->dir, name, err));
+    if (state->dir[0] == '\0') return PLUMB_OK;
+    *there = lstat(path, &st) == 0;
+    if (*there || errno == ENOENT || errno == ENOTDIR) return PLUMB_OK;
+    return plumb__fail_errno(err, "cannot look at %s", path);
+}
+
 static plumb_status load(plumb_state *state, plumb_error *err)
 {
     char path[PLUMB__PATH_BYTES];
     plumb__bytes text = {0};
-    PLUMB_TRY(plumb__path_join(path, state->dir, "pins.json", err));
-    if (state->dir[0] == '\0' || !plumb__path_exists(path)) {
+    bool there = false;
+    PLUMB_TRY(plumb__state_has(state, "pins.json", path, &there, err));
+    if (!there) {
         state->pins = json_object();
         return state->pins != NULL
                    ? PLUMB_OK

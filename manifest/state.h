@@ -24,6 +24,11 @@ struct plumb_state {
     json_t *pins;
 };
 
+/* Whether a file of the state is there: *path is DIR/name. What cannot be looked at is an error and
+ * not absent. */
+plumb_status plumb__state_has(const plumb_state *state, const char *name,
+                              char path[PLUMB__PATH_BYTES], bool *there,
+                              plumb_error *err) PLUMB_MUST_CHECK;
 /* Replaces pins.json; P2, P3. */
 plumb_status plumb__state_save(plumb_state *state, plumb_error *err) PLUMB_MUST_CHECK;
 /* state_withdrawals.c: of the entry of this manifest's version. */

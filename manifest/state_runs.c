@@ -64,19 +64,14 @@ static plumb_status visit_line(const char *what, const char *line, size_t n,
     return status;
 }
 
-static plumb_status runs_path(const plumb_state *state, char out[PLUMB__PATH_BYTES],
-                              plumb_error *err)
-{
-    return plumb__path_join(out, state->dir, "runs.jsonl", err);
-}
-
 plumb_status plumb_state_runs(const plumb_state *state, plumb_state_visit *visit, void *ctx,
                               plumb_error *err)
 {
     char path[PLUMB__PATH_BYTES], what[PLUMB__PATH_BYTES + 32];
     plumb__bytes text = {0};
-    PLUMB_TRY(runs_path(state, path, err));
-    if (state->dir[0] == '\0' || !plumb__path_exists(path)) return PLUMB_OK;
+    bool there = false;
+    PLUMB_TRY(plumb__state_has(state, "runs.jsonl", path, &there, err));
+    if (!there) return PLUMB_OK;
     PLUMB_TRY(plumb__file_read_nofollow(path, PLUMB__STATE_RUNS_CAP, &text, err));
     plumb_status status = PLUMB_OK;
     size_t number = 0;
@@ -176,7 +171,7 @@ static plumb_status append_line(const plumb_state *state, const plumb__bytes *li
                                 plumb_error *err)
 {
     char path[PLUMB__PATH_BYTES];
-    PLUMB_TRY(runs_path(state, path, err));
+    PLUMB_TRY(plumb__path_join(path, state->dir, "runs.jsonl", err));
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return plumb__fail_errno(err, "cannot open %s", path);
     const plumb_status status = append(fd, path, line, err);

@@ -153,6 +153,19 @@ static void cannot_be_written(void **state)
              "PLUMB_STATE (or --state DIR) to a folder that can be written",
              dir);
     assert_fails(plumb_state_lock(dir, &s, err), PLUMB_ERR_IO, message);
+    /* What cannot be looked at is not taken for absent. */
+    char closed[400], looped[420];
+    snprintf(closed, sizeof closed, "%s/closed", f->dir);
+    snprintf(looped, sizeof looped, "%s/closed/loop", f->dir);
+    assert_int_equal(mkdir(closed, 0700), 0);
+    assert_int_equal(symlink("loop", looped), 0);
+    snprintf(message, sizeof message,
+             "cannot look at %s/pins.json: Too many levels of symbolic links; the versions seen so "
+             "far cannot be told: restore the file, or remove it to begin again",
+             looped);
+    plumb_error why = {0};
+    assert_int_equal(plumb_state_open(looped, &s, &why), PLUMB_ERR_IO);
+    assert_int_equal(strncmp(why.message, message, strlen("cannot look at ")), 0);
     /* A link in the lock's place would be followed to somebody else's file. */
     dir = fixture_path(f, "linked");
     assert_int_equal(mkdir(dir, 0700), 0);
