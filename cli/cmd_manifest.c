@@ -17,6 +17,7 @@ static const verb verbs[] = {
     {"verify", plumb__manifest_verb_verify, "check signatures, digests, tree and every record"},
     {"show", plumb__manifest_verb_show, "what a manifest says, and why a record has its terms"},
     {"withdraw", plumb__manifest_verb_withdraw, "take records back by a signed statement"},
+    {"receipt", plumb__manifest_verb_receipt, "how a run governed a vendor's records: issue, show"},
     {"prove", plumb__manifest_verb_prove, "prove that one record is in a manifest"},
     {"index", plumb__manifest_verb_index, "make the tile store from which proofs are quick"},
     {"import", plumb__manifest_verb_import, "make a records file of an annotation export"},

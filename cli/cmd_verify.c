@@ -10,7 +10,8 @@ static const char help_text[] =
     "                    [--require closed] [--manifest NAME.plumb.json] [--record LINE-FILE]\n"
     "\n"
     "PATH is a run bundle, a signed manifest (NAME.plumb.json), a proof about one record\n"
-    "(.tlog-proof), a manifest's NAME.checkpoint, or a checkpoint inside a bundle. Of a\n"
+    "(.tlog-proof), a receipt, a manifest's NAME.checkpoint, or a checkpoint inside a bundle. Of "
+    "a\n"
     "run it checks who signed it, every file, every recorded step against the signed head, "
     "policy and\n"
     "manifest, the checkpoints, and recomputes masks and limits: of 32 steps spread over the "
@@ -95,6 +96,12 @@ static bool is_note(const plumb__verify_arguments *a, const plumb__verify_seen *
     return ends_with(a->path, ".checkpoint");
 }
 
+static bool is_receipt(const plumb__verify_arguments *a, const plumb__verify_seen *seen)
+{
+    (void)seen;
+    return ends_with(a->path, ".receipt.json");
+}
+
 /* By name, so that a damaged one gets its own messages. */
 static bool is_manifest(const plumb__verify_arguments *a, const plumb__verify_seen *seen)
 {
@@ -119,6 +126,8 @@ static const struct form {
     {NULL, is_manifest, plumb__verify_manifest},
     {NULL, is_proof, plumb__verify_proof},
     {NULL, is_note, plumb__verify_note},
+    {"urn:plumbline:statement:receipt:v1", NULL, plumb__verify_receipt},
+    {NULL, is_receipt, plumb__verify_receipt},
     {NULL, is_other, plumb__verify_run_checkpoint},
 };
 

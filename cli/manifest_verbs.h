@@ -12,6 +12,7 @@ int plumb__manifest_verb_show(int argc, char **argv);
 int plumb__manifest_verb_withdraw(int argc, char **argv);
 int plumb__manifest_verb_payload(int argc, char **argv);
 int plumb__manifest_verb_attach(int argc, char **argv);
+int plumb__manifest_verb_receipt(int argc, char **argv);
 int plumb__manifest_verb_prove(int argc, char **argv);
 int plumb__manifest_verb_index(int argc, char **argv);
 int plumb__manifest_verb_import(int argc, char **argv);

@@ -25,6 +25,8 @@ int plumb__verify_run_checkpoint(const plumb__verify_arguments *a);
 int plumb__verify_manifest(const plumb__verify_arguments *a);
 /* A tlog-proof about one record. */
 int plumb__verify_proof(const plumb__verify_arguments *a);
+/* What a customer gives back to a vendor. */
+int plumb__verify_receipt(const plumb__verify_arguments *a);
 /* NAME.checkpoint without its manifest. */
 int plumb__verify_note(const plumb__verify_arguments *a);
 
