@@ -13,6 +13,7 @@ void plumb__policy_default(plumb__policy *policy)
 {
     *policy = (plumb__policy){
         .max_mask = 1.0,
+        .entropy_bands = {NAN, NAN},
         .unknown = PLUMB__UNKNOWN_REJECT,
         .unit_step_nats = INFINITY,
         .run_nats = INFINITY,
@@ -106,6 +107,34 @@ static plumb_status read_axis(const char *what, const json_t *root, plumb_error 
                            "%s: field \"depth_axis\" is \"%s\"; it must be \"index\"", what, axis);
     }
     return PLUMB_OK;
+}
+
+static plumb_status read_bands(const char *what, const json_t *root, plumb__policy *p,
+                               plumb_error *err)
+{
+    const json_t *pair = json_object_get(root, "entropy_bands");
+    if (pair == NULL || json_is_null(pair)) return PLUMB_OK;
+    const json_t *low = json_array_get(pair, 0), *high = json_array_get(pair, 1);
+    if (json_array_size(pair) == 2 && json_is_number(low) && json_is_number(high)) {
+        p->entropy_bands[0] = json_number_value(low);
+        p->entropy_bands[1] = json_number_value(high);
+        if (p->entropy_bands[0] > 0.0 && p->entropy_bands[1] >= p->entropy_bands[0])
+            return PLUMB_OK;
+    }
+    return range_error(what, "entropy_bands",
+                       "two numbers above 0 in nats, the second not below the first, or null", err);
+}
+
+unsigned plumb__policy_band(const plumb__policy *policy, float entropy)
+{
+    if (isnan(policy->entropy_bands[0])) return 0;
+    if ((double)entropy < policy->entropy_bands[0]) return 1;
+    return (double)entropy < policy->entropy_bands[1] ? 2 : 3;
+}
+
+double plumb__progress(uint64_t step, uint64_t horizon)
+{
+    return step < horizon ? (double)step / (double)horizon : 1.0;
 }
 
 static plumb_status read_admission(const char *what, const json_t *root, plumb__policy *p,
@@ -216,9 +245,10 @@ static plumb_status read_journal(const char *what, const json_t *root, plumb__po
 static plumb_status read_policy(const char *what, const json_t *root, plumb__policy *p,
                                 plumb_error *err)
 {
-    static const char *const allowed[] = {
-        "plumb_policy", "depth_axis", "max_mask",  "unknown",    "expired", "audience", "budgets",
-        "reference",    "starvation", "nonfinite", "seal_steps", "journal", NULL};
+    static const char *const allowed[] = {"plumb_policy",  "depth_axis", "max_mask",   "unknown",
+                                          "expired",       "audience",   "budgets",    "reference",
+                                          "starvation",    "nonfinite",  "seal_steps", "journal",
+                                          "entropy_bands", NULL};
     int64_t version = 0;
     if (!json_is_object(root)) {
         return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: a policy must be a JSON object", what);
@@ -234,6 +264,7 @@ static plumb_status read_policy(const char *what, const json_t *root, plumb__pol
     PLUMB_TRY(read_axis(what, root, err));
     PLUMB_TRY(read_number(what, root, "max_mask", 0.0, 1e6, "a number above 0, at most 1000000",
                           &p->max_mask, err));
+    PLUMB_TRY(read_bands(what, root, p, err));
     PLUMB_TRY(read_admission(what, root, p, err));
     PLUMB_TRY(read_budgets(what, root, p, err));
     PLUMB_TRY(read_reference(what, root, p, err));

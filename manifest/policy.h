@@ -18,6 +18,7 @@ typedef enum plumb__action { PLUMB__ACTION_WARN, PLUMB__ACTION_HALT } plumb__act
 /* Budgets are in nats; INFINITY = no limit (JSON null). */
 typedef struct plumb__policy {
     double max_mask;             /* default 1 */
+    double entropy_bands[2];     /* nats; below the first low, from the second on high; NaN: none */
     plumb__unknown_rule unknown; /* default reject */
     bool accept_expired;         /* "expired": "refuse" (default) | "accept" */
     char audience[256];          /* "" = none */
@@ -33,6 +34,11 @@ typedef struct plumb__policy {
     uint64_t commit_bytes;
 } plumb__policy;
 
+/* The band of a unit by its mean predictive entropy in its stored form: 1 low, 2 mid, 3 high; 0
+ * where the policy states no thresholds. */
+unsigned plumb__policy_band(const plumb__policy *policy, float entropy);
+/* How much of the schedule is done at a step: step / horizon, at most 1. */
+double plumb__progress(uint64_t step, uint64_t horizon);
 void plumb__policy_default(plumb__policy *policy);
 /* Strict: unknown fields, wrong types and out-of-range numbers are errors that name the field. */
 plumb_status plumb__policy_parse(const char *what, const void *data, size_t n,

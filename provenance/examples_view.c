@@ -16,6 +16,10 @@ struct plumb__examples {
     uint64_t *annotator_offsets;
     uint32_t *annotator_codes;
     size_t annotator_capacity;
+    uint64_t *segments, *segment_offsets; /* NULL: not loaded */
+    size_t segment_capacity;
+    uint32_t *segment_codes;
+    size_t segment_code_capacity;
     const char **names; /* by code; names[0] is "" */
     size_t n_names, name_capacity;
     uint32_t *slots; /* code, 0: free */
@@ -106,6 +110,9 @@ void plumb__examples_free(plumb__examples *ex)
         plumb__free(ex->columns[i]);
     plumb__free(ex->annotator_offsets);
     plumb__free(ex->annotator_codes);
+    plumb__free(ex->segments);
+    plumb__free(ex->segment_offsets);
+    plumb__free(ex->segment_codes);
     plumb__free(ex->names);
     plumb__free(ex->slots);
     plumb__free(ex);
@@ -242,5 +249,88 @@ plumb_status plumb__examples_annotators(plumb__examples *ex, const uint64_t **of
     }
     *offsets = ex->annotator_offsets;
     *codes = ex->annotator_codes;
+    return PLUMB_OK;
+}
+
+/* ---- annotators of segments --------------------------------------------------------------- */
+
+/* Where the lists are gathered. */
+typedef struct gathered {
+    uint64_t rows, codes;
+} gathered;
+
+static plumb_status add_segment_name(plumb__examples *ex, gathered *g, const char *name,
+                                     plumb_error *err)
+{
+    uint32_t code = 0;
+    PLUMB_TRY(add_name(ex, name, &code, err));
+    PLUMB_TRY(plumb__grow(&ex->segment_codes, &ex->segment_code_capacity, (size_t)g->codes + 1,
+                          sizeof *ex->segment_codes, "annotators", err));
+    ex->segment_codes[g->codes++] = code;
+    return PLUMB_OK;
+}
+
+/* Ends the list of one segment. */
+static plumb_status end_segment(plumb__examples *ex, gathered *g, plumb_error *err)
+{
+    PLUMB_TRY(plumb__grow(&ex->segment_offsets, &ex->segment_capacity, (size_t)g->rows + 2,
+                          sizeof *ex->segment_offsets, "annotators", err));
+    ex->segment_offsets[0] = 0;
+    ex->segment_offsets[++g->rows] = g->codes;
+    return PLUMB_OK;
+}
+
+static plumb_status manifest_segments(plumb__examples *ex, uint64_t *first, gathered *g,
+                                      plumb_error *err)
+{
+    for (uint64_t i = 0; i < ex->n; i++) {
+        uint32_t n = 0;
+        const plumb_segment *list = plumb_manifest_segments(ex->manifest, (uint32_t)i, &n);
+        first[i] = g->rows;
+        for (uint32_t s = 0; s < n; s++) {
+            for (uint32_t k = 0; k < list[s].n_annotators; k++)
+                PLUMB_TRY(add_segment_name(ex, g, list[s].annotators[k], err));
+            PLUMB_TRY(end_segment(ex, g, err));
+        }
+    }
+    first[ex->n] = g->rows;
+    return PLUMB_OK;
+}
+
+static plumb_status graph_segments(plumb__examples *ex, uint64_t *first, gathered *g,
+                                   plumb_error *err)
+{
+    const plumb__h5_segments *have = NULL;
+    const uint64_t *offsets = NULL;
+    const uint32_t *codes = NULL;
+    const char *const *names = NULL;
+    size_t n_names = 0;
+    PLUMB_TRY(plumb__h5_example_segments(ex->reader, &have, err));
+    PLUMB_TRY(plumb__h5_example_annotators(ex->reader, &offsets, &codes, &names, &n_names, err));
+    memcpy(first, have->offsets, ((size_t)ex->n + 1) * sizeof *first);
+    for (size_t s = 0; s < have->n; s++) {
+        for (uint64_t k = have->annotator_offsets[s]; k < have->annotator_offsets[s + 1]; k++)
+            PLUMB_TRY(add_segment_name(ex, g, names[have->annotators[k]], err));
+        PLUMB_TRY(end_segment(ex, g, err));
+    }
+    return PLUMB_OK;
+}
+
+plumb_status plumb__examples_segments(plumb__examples *ex, plumb__segment_annotators *out,
+                                      plumb_error *err)
+{
+    if (ex->segments == NULL) {
+        gathered g = {0};
+        uint64_t *first = NULL;
+        PLUMB_TRY(plumb__alloc(&first, (size_t)ex->n + 1, sizeof *first, "segments", err));
+        const plumb_status status = ex->reader != NULL ? graph_segments(ex, first, &g, err)
+                                                       : manifest_segments(ex, first, &g, err);
+        if (status != PLUMB_OK) {
+            plumb__free(first);
+            return status;
+        }
+        ex->segments = first;
+    }
+    *out = (plumb__segment_annotators){ex->segments, ex->segment_offsets, ex->segment_codes};
     return PLUMB_OK;
 }

@@ -22,6 +22,14 @@ plumb_status plumb__examples_column(plumb__examples *examples, plumb_field field
 /* The annotators of record i are codes[offsets[i]] … codes[offsets[i + 1] - 1]. */
 plumb_status plumb__examples_annotators(plumb__examples *examples, const uint64_t **offsets,
                                         const uint32_t **codes, plumb_error *err) PLUMB_MUST_CHECK;
+/* The segments of record i are rows segments[i] … segments[i + 1] - 1; the annotators of row s are
+ * codes[offsets[s]] … codes[offsets[s + 1] - 1]: its own, else the record's. */
+typedef struct plumb__segment_annotators {
+    const uint64_t *segments, *offsets;
+    const uint32_t *codes;
+} plumb__segment_annotators;
+plumb_status plumb__examples_segments(plumb__examples *examples, plumb__segment_annotators *out,
+                                      plumb_error *err) PLUMB_MUST_CHECK;
 /* The name of a code of any of these fields; borrowed. */
 const char *plumb__examples_name(const plumb__examples *examples, uint32_t code);
 /* The code of a name, 0 when no loaded field has it. */

@@ -49,8 +49,8 @@ typedef struct plumb__h5_column {
     hid_t dataset, type;
     bool own_type;
     size_t width, element_bytes, row_bytes, chunk_rows;
-    uint64_t rows;   /* rows in the file */
-    uint8_t *buffer; /* writing: rows behind those in the file, at most one chunk */
+    uint64_t rows;             /* rows in the file */
+    uint8_t *buffer;           /* writing: rows behind those in the file, at most one chunk */
     size_t buffered, capacity; /* rows; the buffer grows to a chunk only where there are so many */
 } plumb__h5_column;
 

@@ -95,7 +95,7 @@ static const char *shortened(const char *text, digest_text *room)
 typedef struct example_work {
     plumb__h5_writer *writer;
     const plumb_manifest *manifest;
-    uint64_t n_examples, n_annotators;
+    uint64_t n_examples, n_annotators, n_segments, n_segment_annotators;
     size_t id_bytes;
     char *id; /* one cell */
     dictionary dictionaries[PLUMB__H5_CODED + 1];
@@ -126,39 +126,72 @@ static plumb_status append(example_work *work, size_t id, const void *value, plu
     return plumb__h5_column_append(&work->writer->columns[id], value, 1, err);
 }
 
+/* A list of names behind the others of its column, and where it ends; *total of them so far. */
+static plumb_status append_names(example_work *work, size_t id, size_t offset_id,
+                                 const char *const *names, uint32_t n, uint64_t *total,
+                                 plumb_error *err)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        digest_text room;
+        uint32_t code;
+        PLUMB_TRY(
+            intern(&work->dictionaries[PLUMB__H5_CODED], shortened(names[i], &room), &code, err));
+        PLUMB_TRY(append(work, id, &code, err));
+    }
+    *total += n;
+    if (*total > PLUMB__H5_MAX_EXAMPLES)
+        return plumb__fail(err, PLUMB_ERR_LIMIT, "%s: more annotations than a graph holds",
+                           work->writer->path);
+    return append(work, offset_id, total, err);
+}
+
+static plumb_status append_code(example_work *work, size_t id, size_t dictionary, const char *text,
+                                plumb_error *err)
+{
+    digest_text room;
+    int32_t code = -1;
+    if (text != NULL) {
+        uint32_t found;
+        PLUMB_TRY(intern(&work->dictionaries[dictionary], shortened(text, &room), &found, err));
+        code = (int32_t)found;
+    }
+    return append(work, id, &code, err);
+}
+
 static plumb_status append_codes(example_work *work, const plumb_record *r, plumb_error *err)
 {
     /* in the order of the dictionaries */
-    const char *const texts[PLUMB__H5_CODED] = {r->label,   r->batch,   r->cohort,        r->rubric,
-                                                r->domain,  r->source,  r->template_name, r->parent,
-                                                r->profile, r->licence, r->marking};
-    for (size_t i = 0; i < PLUMB__H5_CODED; i++) {
-        digest_text room;
-        int32_t code = -1;
-        if (texts[i] != NULL) {
-            uint32_t found;
-            PLUMB_TRY(intern(&work->dictionaries[i], shortened(texts[i], &room), &found, err));
-            code = (int32_t)found;
-        }
-        PLUMB_TRY(append(work, PLUMB__H5_EXAMPLES_CODES + i, &code, err));
-    }
+    const char *const texts[PLUMB__H5_CODED] = {
+        r->label,         r->batch,  r->cohort,  r->rubric,  r->domain,  r->source,
+        r->template_name, r->parent, r->profile, r->licence, r->marking, r->component};
+    for (size_t i = 0; i < PLUMB__H5_CODED; i++)
+        PLUMB_TRY(append_code(work, PLUMB__H5_EXAMPLES_CODES + i, i, texts[i], err));
     return PLUMB_OK;
 }
 
-static plumb_status append_annotators(example_work *work, const plumb_record *r, plumb_error *err)
+static plumb_status append_segment(example_work *work, const plumb_segment *s, plumb_error *err)
 {
-    for (uint32_t i = 0; i < r->n_annotators; i++) {
-        digest_text room;
-        uint32_t code;
-        PLUMB_TRY(intern(&work->dictionaries[PLUMB__H5_CODED], shortened(r->annotators[i], &room),
-                         &code, err));
-        PLUMB_TRY(append(work, PLUMB__H5_EXAMPLES_ANNOTATORS, &code, err));
-    }
-    work->n_annotators += r->n_annotators;
-    if (work->n_annotators > PLUMB__H5_MAX_EXAMPLES)
-        return plumb__fail(err, PLUMB_ERR_LIMIT, "%s: more annotations than a graph holds",
-                           work->writer->path);
-    return append(work, PLUMB__H5_EXAMPLES_ANNOTATORS_OFFSET, &work->n_annotators, err);
+    const uint8_t kind = (uint8_t)s->kind;
+    const char *profile = plumb_manifest_profile_text(work->manifest, s->profile);
+    PLUMB_TRY(append(work, PLUMB__H5_SEGMENTS_KIND, &kind, err));
+    PLUMB_TRY(append(work, PLUMB__H5_SEGMENTS_FROM, &s->from, err));
+    PLUMB_TRY(append(work, PLUMB__H5_SEGMENTS_TO, &s->to, err));
+    PLUMB_TRY(append(work, PLUMB__H5_SEGMENTS_WEIGHT, &s->weight, err));
+    PLUMB_TRY(append_code(work, PLUMB__H5_SEGMENTS_PROFILE, PLUMB__H5_CODE_PROFILE, profile, err));
+    PLUMB_TRY(append_code(work, PLUMB__H5_SEGMENTS_COMPONENT, PLUMB__H5_CODE_COMPONENT,
+                          s->component, err));
+    return append_names(work, PLUMB__H5_SEGMENTS_ANNOTATORS, PLUMB__H5_SEGMENTS_ANNOTATORS_OFFSET,
+                        s->annotators, s->n_annotators, &work->n_segment_annotators, err);
+}
+
+static plumb_status append_segments(example_work *work, uint64_t i, plumb_error *err)
+{
+    uint32_t n = 0;
+    const plumb_segment *segments = plumb_manifest_segments(work->manifest, (uint32_t)i, &n);
+    for (uint32_t s = 0; s < n; s++)
+        PLUMB_TRY(append_segment(work, &segments[s], err));
+    work->n_segments += n;
+    return append(work, PLUMB__H5_EXAMPLES_SEGMENTS_OFFSET, &work->n_segments, err);
 }
 
 static plumb_status append_record(example_work *work, const plumb_record *r, plumb_error *err)
@@ -170,7 +203,9 @@ static plumb_status append_record(example_work *work, const plumb_record *r, plu
     memcpy(work->id, id, strlen(id));
     PLUMB_TRY(append(work, PLUMB__H5_EXAMPLES_ID, work->id, err));
     PLUMB_TRY(append_codes(work, r, err));
-    PLUMB_TRY(append_annotators(work, r, err));
+    PLUMB_TRY(append_names(work, PLUMB__H5_EXAMPLES_ANNOTATORS,
+                           PLUMB__H5_EXAMPLES_ANNOTATORS_OFFSET, r->annotators, r->n_annotators,
+                           &work->n_annotators, err));
     PLUMB_TRY(append(work, PLUMB__H5_EXAMPLES_QUALITY, &r->quality, err));
     PLUMB_TRY(append(work, PLUMB__H5_EXAMPLES_WEIGHT, &r->weight, err));
     PLUMB_TRY(append(work, PLUMB__H5_EXAMPLES_STEP_BUDGET, &r->step_budget_nats, err));
@@ -186,10 +221,13 @@ static plumb_status write_rows(example_work *work, plumb_error *err)
         PLUMB_TRY(
             plumb__h5_writer_column(work->writer, id, work->id_bytes, work->n_examples + 1, err));
     PLUMB_TRY(append(work, PLUMB__H5_EXAMPLES_ANNOTATORS_OFFSET, &zero, err));
+    PLUMB_TRY(append(work, PLUMB__H5_EXAMPLES_SEGMENTS_OFFSET, &zero, err));
+    PLUMB_TRY(append(work, PLUMB__H5_SEGMENTS_ANNOTATORS_OFFSET, &zero, err));
     for (uint64_t i = 0; i < work->n_examples; i++) {
         plumb_record record;
         PLUMB_TRY(record_of(work, i, &record, err));
         PLUMB_TRY(append_record(work, &record, err));
+        PLUMB_TRY(append_segments(work, i, err));
     }
     return PLUMB_OK;
 }

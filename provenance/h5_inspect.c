@@ -186,7 +186,7 @@ static plumb_status check_type(inspection *in, plumb__h5_column *column, const c
     else if (type >= 0)
         fits = H5Tequal(type, column->type) > 0;
     if (type >= 0) H5Tclose(type);
-    if (!fits) return refuse(in, spec->group, name, "has another type than schema 1 says");
+    if (!fits) return refuse(in, spec->group, name, "has another type than schema 2 says");
     if (spec->type != PLUMB__H5_STRING) return PLUMB_OK;
     column->own_type = true;
     column->type = plumb__h5_string_type(column->element_bytes);
@@ -206,7 +206,7 @@ static plumb_status check_shape(inspection *in, plumb__h5_column *column, const 
                       H5Sget_simple_extent_dims(space, size, NULL) == rank;
     if (space >= 0) H5Sclose(space);
     if (!fits || (rank == 2 && size[1] != column->width))
-        return refuse(in, spec->group, name, "has another shape than schema 1 says");
+        return refuse(in, spec->group, name, "has another shape than schema 2 says");
     column->rows = size[0];
     /* rows below 2^33, a row below 2^20 bytes, some hundred datasets: the sum cannot wrap */
     if (size[0] > UINT64_C(1) << 33)
@@ -257,6 +257,7 @@ static uint64_t class_cap(plumb__h5_rows rows)
     case PLUMB__H5_ROWS_STEPS: return PLUMB__H5_MAX_STEPS;
     case PLUMB__H5_ROWS_UNITS:
     case PLUMB__H5_ROWS_KNOWN: return PLUMB__H5_MAX_UNITS;
+    case PLUMB__H5_ROWS_SEGMENTS:
     case PLUMB__H5_ROWS_EXAMPLES: return PLUMB__H5_MAX_EXAMPLES;
     default: return PLUMB__H5_MAX_TEXTS;
     }

@@ -13,9 +13,9 @@ typedef struct plumb__h5_shape {
     char run_id[33];
 } plumb__h5_shape;
 
-/* Looks at every link of the open file but those of /statements and opens the datasets of schema 1
+/* Looks at every link of the open file but those of /statements and opens the datasets of schema 2
  * into columns [PLUMB__H5_COLUMN_COUNT] (those that only provenance.h5 has stay closed in a
- * segment). Anything that schema 1 does not have is refused by name. On failure the caller closes
+ * segment). Anything that schema 2 does not have is refused by name. On failure the caller closes
  * the columns. Takes the lock. */
 plumb_status plumb__h5_inspect(hid_t file, const char *path, const plumb__h5_types *types,
                                plumb__h5_column *columns, plumb__h5_shape *shape,

@@ -54,7 +54,8 @@ const plumb__h5_text *plumb__h5_texts(const plumb__h5_reader *reader);
 /* Of provenance.h5 only (count 0 / NOT_FOUND in a segment). */
 uint64_t plumb__h5_example_count(const plumb__h5_reader *reader);
 /* A string column of /examples by name ("id", "label", "batch", "cohort", "rubric", "domain",
- * "source", "template", "parent", "profile"), resolved through its dictionary: values[i] borrowed,
+ * "source", "template", "parent", "profile", "component", …), resolved through its dictionary:
+ * values[i] borrowed,
  * "" = none. */
 plumb_status plumb__h5_example_strings(plumb__h5_reader *reader, const char *name,
                                        const char *const **values,
@@ -63,6 +64,19 @@ plumb_status plumb__h5_example_strings(plumb__h5_reader *reader, const char *nam
 plumb_status plumb__h5_example_annotators(plumb__h5_reader *reader, const uint64_t **offsets,
                                           const uint32_t **codes, const char *const **names,
                                           size_t *n_names, plumb_error *err) PLUMB_MUST_CHECK;
+/* The segments of all examples: those of example e are rows offsets[e] … offsets[e + 1] - 1.
+ * Annotators of row s are annotators[annotator_offsets[s]] …, codes of the dictionary that
+ * plumb__h5_example_annotators hands out. component[s] is "" where it has none. Borrowed. */
+typedef struct plumb__h5_segments {
+    size_t n;
+    uint64_t *offsets, *from, *to, *annotator_offsets;
+    uint8_t *kind;
+    double *weight;
+    const char **profile, **component;
+    uint32_t *annotators;
+} plumb__h5_segments;
+plumb_status plumb__h5_example_segments(plumb__h5_reader *reader, const plumb__h5_segments **out,
+                                        plumb_error *err) PLUMB_MUST_CHECK;
 /* Ledger rows [first, first+n) x uses into out. */
 plumb_status plumb__h5_ledger(plumb__h5_reader *reader, uint64_t first, uint64_t n, float *out,
                               plumb_error *err) PLUMB_MUST_CHECK;

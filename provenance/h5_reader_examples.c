@@ -16,11 +16,12 @@ void plumb__h5_reader_free_examples(plumb__h5_reader *r)
         plumb__free(r->statements[i]);
     plumb__free(r->annotator_offsets);
     plumb__free(r->annotator_codes);
+    plumb__h5_segments_free(r->segments);
     plumb__free(r->index_offsets);
     plumb__free(r->rows);
 }
 
-static plumb_status need_whole(const plumb__h5_reader *r, plumb_error *err)
+plumb_status plumb__h5_need_whole(const plumb__h5_reader *r, plumb_error *err)
 {
     if (r->shape.whole) return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_NOT_FOUND,
@@ -40,11 +41,11 @@ static plumb_status load_dictionary(plumb__h5_reader *r, size_t i, plumb_error *
     return plumb__h5_load_strings(r, PLUMB__H5_DICTIONARIES + i, &r->dictionaries[i], err);
 }
 
-static plumb_status resolve(plumb__h5_reader *r, size_t i, plumb_error *err)
+plumb_status plumb__h5_resolve_codes(plumb__h5_reader *r, size_t id, size_t i, size_t n,
+                                     const char ***out, plumb_error *err)
 {
     PLUMB_TRY(load_dictionary(r, i, err));
     const plumb__h5_strings *dictionary = &r->dictionaries[i];
-    const size_t n = (size_t)plumb__h5_example_count(r), id = PLUMB__H5_EXAMPLES_CODES + i;
     int32_t *codes = NULL;
     const char **values = NULL;
     PLUMB_TRY(plumb__h5_load(r, id, &codes, err));
@@ -57,7 +58,7 @@ static plumb_status resolve(plumb__h5_reader *r, size_t i, plumb_error *err)
     }
     plumb__free(codes);
     if (status == PLUMB_OK)
-        r->coded[i] = values;
+        *out = values;
     else
         plumb__free(values);
     return status;
@@ -67,7 +68,7 @@ plumb_status plumb__h5_example_strings(plumb__h5_reader *r, const char *name,
                                        const char *const **values, plumb_error *err)
 {
     *values = NULL;
-    PLUMB_TRY(need_whole(r, err));
+    PLUMB_TRY(plumb__h5_need_whole(r, err));
     const size_t id = plumb__h5_find("examples", name);
     if (id == PLUMB__H5_EXAMPLES_ID) {
         if (r->ids.at == NULL) PLUMB_TRY(plumb__h5_load_strings(r, id, &r->ids, err));
@@ -77,32 +78,33 @@ plumb_status plumb__h5_example_strings(plumb__h5_reader *r, const char *name,
     if (id < PLUMB__H5_EXAMPLES_CODES || id >= PLUMB__H5_EXAMPLES_CODES + PLUMB__H5_CODED)
         return plumb__fail(err, PLUMB_ERR_ARGUMENT, "examples have no strings named %s", name);
     const size_t i = id - PLUMB__H5_EXAMPLES_CODES;
-    if (r->coded[i] == NULL) PLUMB_TRY(resolve(r, i, err));
+    if (r->coded[i] == NULL)
+        PLUMB_TRY(plumb__h5_resolve_codes(r, id, i, (size_t)plumb__h5_example_count(r),
+                                          &r->coded[i], err));
     *values = r->coded[i];
     return PLUMB_OK;
 }
 
-static plumb_status load_annotators(plumb__h5_reader *r, plumb_error *err)
+plumb_status plumb__h5_load_lists(plumb__h5_reader *r, size_t id, size_t offset_id, uint64_t n,
+                                  uint64_t **out_offsets, uint32_t **out_codes, plumb_error *err)
 {
     const size_t dictionary = PLUMB__H5_CODED;
     PLUMB_TRY(load_dictionary(r, dictionary, err));
     uint64_t *offsets = NULL;
     uint32_t *codes = NULL;
     plumb_status status;
-    const uint64_t n_codes = r->columns[PLUMB__H5_EXAMPLES_ANNOTATORS].rows;
-    PLUMB_TRY_CLEAN(plumb__h5_load(r, PLUMB__H5_EXAMPLES_ANNOTATORS_OFFSET, &offsets, err));
-    PLUMB_TRY_CLEAN(plumb__h5_check_offsets(r, PLUMB__H5_EXAMPLES_ANNOTATORS_OFFSET, offsets,
-                                            plumb__h5_example_count(r), n_codes, err));
-    PLUMB_TRY_CLEAN(plumb__h5_load(r, PLUMB__H5_EXAMPLES_ANNOTATORS, &codes, err));
+    const uint64_t n_codes = r->columns[id].rows;
+    PLUMB_TRY_CLEAN(plumb__h5_load(r, offset_id, &offsets, err));
+    PLUMB_TRY_CLEAN(plumb__h5_check_offsets(r, offset_id, offsets, n, n_codes, err));
+    PLUMB_TRY_CLEAN(plumb__h5_load(r, id, &codes, err));
     for (uint64_t i = 0; i < n_codes && status == PLUMB_OK; i++) {
         if (codes[i] >= r->dictionaries[dictionary].n)
-            status = plumb__h5_refuse(r, PLUMB__H5_EXAMPLES_ANNOTATORS,
-                                      "holds a code that its dictionary lacks", err);
+            status = plumb__h5_refuse(r, id, "holds a code that its dictionary lacks", err);
     }
 cleanup:
     if (status == PLUMB_OK) {
-        r->annotator_offsets = offsets;
-        r->annotator_codes = codes;
+        *out_offsets = offsets;
+        *out_codes = codes;
         return PLUMB_OK;
     }
     plumb__free(codes);
@@ -114,8 +116,11 @@ plumb_status plumb__h5_example_annotators(plumb__h5_reader *r, const uint64_t **
                                           const uint32_t **codes, const char *const **names,
                                           size_t *n_names, plumb_error *err)
 {
-    PLUMB_TRY(need_whole(r, err));
-    if (r->annotator_offsets == NULL) PLUMB_TRY(load_annotators(r, err));
+    PLUMB_TRY(plumb__h5_need_whole(r, err));
+    if (r->annotator_offsets == NULL)
+        PLUMB_TRY(plumb__h5_load_lists(
+            r, PLUMB__H5_EXAMPLES_ANNOTATORS, PLUMB__H5_EXAMPLES_ANNOTATORS_OFFSET,
+            plumb__h5_example_count(r), &r->annotator_offsets, &r->annotator_codes, err));
     *offsets = r->annotator_offsets;
     *codes = r->annotator_codes;
     *names = r->dictionaries[PLUMB__H5_CODED].at;
@@ -134,7 +139,7 @@ static plumb_status out_of_range(const plumb__h5_reader *r, uint64_t example, pl
 plumb_status plumb__h5_ledger(plumb__h5_reader *r, uint64_t first, uint64_t n, float *out,
                               plumb_error *err)
 {
-    PLUMB_TRY(need_whole(r, err));
+    PLUMB_TRY(plumb__h5_need_whole(r, err));
     const uint64_t count = plumb__h5_example_count(r);
     if (first > count || n > count - first) return out_of_range(r, first + n, err);
     return plumb__h5_column_read(&r->columns[PLUMB__H5_LEDGER_SPEND], first, n, out, err);
@@ -169,7 +174,7 @@ plumb_status plumb__h5_example_rows(plumb__h5_reader *r, uint32_t example, const
 {
     *rows = NULL;
     *n_rows = 0;
-    PLUMB_TRY(need_whole(r, err));
+    PLUMB_TRY(plumb__h5_need_whole(r, err));
     if (example >= plumb__h5_example_count(r)) return out_of_range(r, example, err);
     if (r->index_offsets == NULL) PLUMB_TRY(load_index_offsets(r, err));
     const uint64_t first = r->index_offsets[example], n = r->index_offsets[example + 1] - first;
@@ -200,7 +205,7 @@ static plumb_status load_statement(plumb__h5_reader *r, const char *name, uint8_
 plumb_status plumb__h5_statement(plumb__h5_reader *r, const char *name, const void **data,
                                  size_t *n, plumb_error *err)
 {
-    PLUMB_TRY(need_whole(r, err));
+    PLUMB_TRY(plumb__h5_need_whole(r, err));
     size_t i = 0;
     while (i < r->n_statements && strcmp(r->statement_names[i], name) != 0)
         i++;

@@ -40,6 +40,7 @@ struct plumb__h5_reader {
     const char **coded[PLUMB__H5_CODED]; /* of each example, resolved; NULL: not loaded */
     uint64_t *annotator_offsets;
     uint32_t *annotator_codes;
+    plumb__h5_segments *segments; /* NULL: not loaded */
     uint64_t *index_offsets;
     uint64_t *rows;
     size_t rows_capacity;
@@ -67,6 +68,18 @@ plumb_status plumb__h5_check_offsets(const plumb__h5_reader *reader, size_t id,
                                      const uint64_t *offsets, uint64_t n, uint64_t end,
                                      plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__h5_block_free(plumb__h5_block *block);
+/* What only a graph with examples has: PLUMB_ERR_NOT_FOUND in a segment. */
+plumb_status plumb__h5_need_whole(const plumb__h5_reader *reader,
+                                  plumb_error *err) PLUMB_MUST_CHECK;
+/* The strings behind the codes of a column, through dictionary i: values is new memory, its strings
+ * are borrowed; "" for -1. */
+plumb_status plumb__h5_resolve_codes(plumb__h5_reader *reader, size_t id, size_t i, size_t n,
+                                     const char ***values, plumb_error *err) PLUMB_MUST_CHECK;
+/* Codes of /dictionaries/annotators in the column `id`, and the offsets of n lists of them. */
+plumb_status plumb__h5_load_lists(plumb__h5_reader *reader, size_t id, size_t offset_id, uint64_t n,
+                                  uint64_t **offsets, uint32_t **codes,
+                                  plumb_error *err) PLUMB_MUST_CHECK;
+void plumb__h5_segments_free(plumb__h5_segments *segments);
 /* What h5_reader_examples.c has loaded. */
 void plumb__h5_reader_free_examples(plumb__h5_reader *reader);
 

@@ -1,4 +1,4 @@
-/* Schema 1 of the graph as one table: every dataset with its type, shape, unit and meaning. The
+/* Schema 2 of the graph as one table: every dataset with its type, shape, unit and meaning. The
  * writer creates from it, the reader refuses whatever differs from it; docs/formats/graph.md is its
  * prose. */
 #ifndef PLUMB_PROVENANCE_H5_SCHEMA_H
@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PLUMB__H5_SCHEMA 1
+#define PLUMB__H5_SCHEMA 2
 /* Longer strings of the manifest stand in the graph as "blake2b:" and the hex digest of their
  * bytes. */
 #define PLUMB__H5_MAX_STRING 4096u
@@ -48,6 +48,7 @@ typedef enum plumb__h5_rows {
     PLUMB__H5_ROWS_SEALS,
     PLUMB__H5_ROWS_DECISIONS,
     PLUMB__H5_ROWS_EXAMPLES,
+    PLUMB__H5_ROWS_SEGMENTS,
     PLUMB__H5_ROWS_KNOWN,
     PLUMB__H5_ROWS_OWN, /* agrees with no other dataset */
     PLUMB__H5_ROWS_COUNT
@@ -71,6 +72,8 @@ typedef struct plumb__h5_spec {
     const char *units, *description;
 } plumb__h5_spec;
 
+#define PLUMB__H5_TEXT_GROUPS 4u
+#define PLUMB__H5_CODED 12u
 /* Columns by number: first those of every file, then those that only provenance.h5 has. */
 typedef enum plumb__h5_id {
     PLUMB__H5_LAYERS_NAME,
@@ -109,6 +112,7 @@ typedef enum plumb__h5_id {
     PLUMB__H5_UNITS_DECISION,
     PLUMB__H5_UNITS_REASON,
     PLUMB__H5_UNITS_CHECKED,
+    PLUMB__H5_UNITS_BAND,
     PLUMB__H5_EDGES_NORM,
     PLUMB__H5_EDGES_MASK,
     PLUMB__H5_EDGES_CLIP,
@@ -121,16 +125,25 @@ typedef enum plumb__h5_id {
     PLUMB__H5_TEXTS,
     PLUMB__H5_SEGMENT_COUNT = PLUMB__H5_TEXTS + 20,
     PLUMB__H5_EXAMPLES_ID = PLUMB__H5_SEGMENT_COUNT,
-    PLUMB__H5_EXAMPLES_CODES, /* eleven coded columns, in the order of their dictionaries */
-    PLUMB__H5_EXAMPLES_ANNOTATORS_OFFSET = PLUMB__H5_EXAMPLES_CODES + 11,
+    PLUMB__H5_EXAMPLES_CODES, /* coded columns, in the order of their dictionaries */
+    PLUMB__H5_EXAMPLES_ANNOTATORS_OFFSET = PLUMB__H5_EXAMPLES_CODES + PLUMB__H5_CODED,
     PLUMB__H5_EXAMPLES_ANNOTATORS,
     PLUMB__H5_EXAMPLES_QUALITY,
     PLUMB__H5_EXAMPLES_WEIGHT,
     PLUMB__H5_EXAMPLES_STEP_BUDGET,
     PLUMB__H5_EXAMPLES_RUN_BUDGET,
     PLUMB__H5_EXAMPLES_SHA256,
+    PLUMB__H5_EXAMPLES_SEGMENTS_OFFSET,
+    PLUMB__H5_SEGMENTS_KIND,
+    PLUMB__H5_SEGMENTS_FROM,
+    PLUMB__H5_SEGMENTS_TO,
+    PLUMB__H5_SEGMENTS_WEIGHT,
+    PLUMB__H5_SEGMENTS_PROFILE,
+    PLUMB__H5_SEGMENTS_COMPONENT,
+    PLUMB__H5_SEGMENTS_ANNOTATORS_OFFSET,
+    PLUMB__H5_SEGMENTS_ANNOTATORS,
     PLUMB__H5_DICTIONARIES, /* of the coded columns, then of the annotators */
-    PLUMB__H5_DICTIONARY_ANNOTATORS = PLUMB__H5_DICTIONARIES + 11,
+    PLUMB__H5_DICTIONARY_ANNOTATORS = PLUMB__H5_DICTIONARIES + PLUMB__H5_CODED,
     PLUMB__H5_LEDGER_SPEND,
     PLUMB__H5_INDEX_OFFSET,
     PLUMB__H5_INDEX_ROW,
@@ -140,8 +153,6 @@ typedef enum plumb__h5_id {
     PLUMB__H5_COLUMN_COUNT
 } plumb__h5_id;
 
-#define PLUMB__H5_TEXT_GROUPS 4u
-#define PLUMB__H5_CODED 11u
 /* Offsets of the columns of a text group behind its first. */
 enum {
     PLUMB__H5_TEXT_LEAF,
@@ -152,15 +163,19 @@ enum {
     PLUMB__H5_TEXT_COLUMNS
 };
 
+/* The coded columns that segments share with their examples. */
+#define PLUMB__H5_CODE_PROFILE 8u
+#define PLUMB__H5_CODE_COMPONENT 11u
+
 extern const plumb__h5_spec plumb__h5_specs[PLUMB__H5_COLUMN_COUNT];
 /* /statements/NAME: shape and type of each. */
 extern const plumb__h5_spec plumb__h5_statement_spec;
 
 /* The groups of a file; the first PLUMB__H5_SEGMENT_GROUPS are in segments too. */
 #define PLUMB__H5_SEGMENT_GROUPS 9u
-#define PLUMB__H5_GROUPS 14u
+#define PLUMB__H5_GROUPS 15u
 #define PLUMB__H5_FIRST_TEXT_GROUP 5u
-#define PLUMB__H5_STATEMENTS_GROUP 13u
+#define PLUMB__H5_STATEMENTS_GROUP 14u
 typedef struct plumb__h5_group_spec {
     const char *name, *description;
 } plumb__h5_group_spec;

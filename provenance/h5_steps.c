@@ -19,7 +19,7 @@ void plumb__h5_block_free(plumb__h5_block *block)
 static uint64_t steps_ahead(const plumb__h5_reader *r, uint64_t i)
 {
     if (i != r->block.next) return 1;
-    const uint64_t unit_bytes = 27 + 7 * (uint64_t)r->shape.n_uses;
+    const uint64_t unit_bytes = 28 + 7 * (uint64_t)r->shape.n_uses;
     const uint64_t step_bytes = 160 + 29 * (uint64_t)r->shape.n_uses;
     const uint64_t steps = r->shape.rows[PLUMB__H5_ROWS_STEPS];
     uint64_t n = 0, bytes = 0;
@@ -77,6 +77,7 @@ static void fill_units(const plumb__h5_reader *r, uint64_t row, plumb__step *ste
     step->decision = STEP_ROWS(uint8_t, PLUMB__H5_UNITS_DECISION, row);
     step->reason = STEP_ROWS(uint8_t, PLUMB__H5_UNITS_REASON, row);
     step->checked = STEP_ROWS(uint8_t, PLUMB__H5_UNITS_CHECKED, row);
+    step->band = STEP_ROWS(uint8_t, PLUMB__H5_UNITS_BAND, row);
     step->norm = STEP_ROWS(uint16_t, PLUMB__H5_EDGES_NORM, row);
     step->mask = STEP_ROWS(uint16_t, PLUMB__H5_EDGES_MASK, row);
     step->clip = STEP_ROWS(uint16_t, PLUMB__H5_EDGES_CLIP, row);

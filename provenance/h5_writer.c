@@ -294,8 +294,8 @@ static plumb_status append_step(plumb__h5_writer *w, uint64_t leaf, int64_t time
     /* in the order of the columns from UNITS_EXAMPLE to EDGES_NORM_KIND */
     const void *values[] = {s->example,     s->segment,   s->micro_batch,  s->rows,
                             s->unit_weight, s->unit_loss, s->unit_entropy, s->decision,
-                            s->reason,      s->checked,   s->norm,         s->mask,
-                            s->clip,        s->norm_kind};
+                            s->reason,      s->checked,   s->band,         s->norm,
+                            s->mask,        s->clip,      s->norm_kind};
     plumb__h5_column *columns = &w->columns[PLUMB__H5_UNITS_EXAMPLE];
     for (size_t i = 0; i < sizeof values / sizeof values[0] && s->n_units > 0; i++)
         PLUMB_TRY(plumb__h5_column_append(&columns[i], values[i], s->n_units, err));

@@ -1,4 +1,4 @@
-/* Writing HDF5 graphs: segments and provenance.h5 (schema 1, docs/formats/graph.md). Steps and
+/* Writing HDF5 graphs: segments and provenance.h5 (schema 2, docs/formats/graph.md). Steps and
  * texts come from the journal or from segments, never from the run's memory.
  *
  * A writer belongs to one thread at a time; several threads may each have their own, beside

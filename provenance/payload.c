@@ -7,11 +7,11 @@
 #include <string.h>
 
 #define FIXED_BYTES 76u /* all fixed fields, the magic included */
-#define UNIT_BYTES 27u  /* per unit */
+#define UNIT_BYTES 28u  /* per unit */
 #define EDGE_BYTES 7u   /* per (unit, use) */
 #define USE_BYTES 29u   /* per use */
 
-static const char step_magic[4] = {'P', 'L', 'S', '1'};
+static const char step_magic[4] = {'P', 'L', 'S', '2'};
 
 static uint64_t payload_bytes(uint64_t scalars, uint64_t units, uint64_t uses)
 {
@@ -56,6 +56,7 @@ void plumb__step_encode(const plumb__step *s, plumb__bytes *out)
     plumb__bytes_append(out, s->decision, units);
     plumb__bytes_append(out, s->reason, units);
     plumb__bytes_append(out, s->checked, units);
+    plumb__bytes_append(out, s->band, units);
     plumb__bytes_u16s(out, s->norm, edges);
     plumb__bytes_u16s(out, s->mask, edges);
     plumb__bytes_u16s(out, s->clip, edges);
@@ -91,8 +92,8 @@ static plumb_status read_fixed(plumb__reader *r, plumb__step *s, plumb_error *er
     const uint8_t *magic = plumb__read_bytes(r, sizeof step_magic);
     if (!magic || memcmp(magic, step_magic, sizeof step_magic) != 0)
         return plumb__fail(err, PLUMB_ERR_FORMAT,
-                           "step payload: does not begin with \"PLS1\"; it is not a step or of a "
-                           "later version");
+                           "step payload: does not begin with \"PLS2\"; it is not a step or of "
+                           "another version");
     s->attempt = plumb__read_u32(r);
     s->step = plumb__read_u64(r);
     s->loss = plumb__read_f64(r);
@@ -188,6 +189,7 @@ static void read_columns(plumb__reader *r, plumb__step *s, uint8_t *block)
     s->decision = take_u8(&byte, units);
     s->reason = take_u8(&byte, units);
     s->checked = take_u8(&byte, units);
+    s->band = take_u8(&byte, units);
     s->norm = take_u16(&half, edges);
     s->mask = take_u16(&half, edges);
     s->clip = take_u16(&half, edges);

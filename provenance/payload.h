@@ -46,10 +46,11 @@ typedef struct plumb__step {
     const int32_t *segment;      /* -1: whole */
     const uint16_t *micro_batch; /* 0.. */
     const uint16_t *rows;        /* saturating at 65535 */
-    const float *unit_weight;    /* the record's weight as applied; 0 when rejected */
+    const float *unit_weight;    /* record times segment, as applied; 0 when rejected */
     const float *unit_loss;      /* unweighted sum over the unit's rows, nats */
     const float *unit_entropy;   /* mean predictive entropy of its rows, nats */
     const uint8_t *decision, *reason, *checked; /* checked: content digest compared */
+    const uint8_t *band; /* plumb_band of unit_entropy by the policy's thresholds, 0: none */
     /* per edge [U x L] */
     const uint16_t *norm; /* norm16, rounded up; 0 where mask is 0 */
     const uint16_t *mask; /* f16, rounded down */
@@ -70,7 +71,7 @@ typedef struct plumb__step {
 bool plumb__step_declares(uint32_t units_declared, uint32_t n_units);
 /* Exact length of the canonical bytes. */
 uint64_t plumb__step_bytes(const plumb__step *step);
-/* Appends the canonical bytes: "PLS1", the fixed fields, then each column whole, in the order of
+/* Appends the canonical bytes: "PLS2", the fixed fields, then each column whole, in the order of
  * the struct, little-endian; only the first n_scalars scalars. */
 void plumb__step_encode(const plumb__step *step, plumb__bytes *out);
 

@@ -44,9 +44,11 @@ typedef struct asked {
     uint8_t *step_in;          /* [steps of the graph] NULL: all in the range */
     uint8_t *use_in;           /* [uses] */
     const uint32_t *column[2]; /* codes by example, of by[i] when it is a column */
-    const uint64_t *offsets;   /* annotators, when grouped by them */
+    const uint64_t *offsets;   /* annotators, when grouped or filtered by them */
     const uint32_t *annotators;
-    int annotator_by, layer_by; /* which of by[] they are, -1: none */
+    plumb__segment_annotators segments; /* the same of segments */
+    uint32_t annotator;                 /* the one asked for; 0: any */
+    int annotator_by, layer_by;         /* which of by[] they are, -1: none */
     plumb__spends spends;
     plumb__groups groups;
 } asked;
@@ -86,19 +88,50 @@ static plumb_status filter_column(asked *a, plumb_field field, const char *name,
     return any ? PLUMB_OK : no_such(err, field, name);
 }
 
+/* Whose work a unit is: the segment's annotators where it is one, else the record's. */
+typedef struct people {
+    const uint32_t *codes;
+    uint64_t n;
+} people;
+
+static people people_of(const asked *a, int32_t example, int32_t segment)
+{
+    if (example < 0) return (people){NULL, 0};
+    const uint64_t *rows = a->segments.segments + example;
+    if (segment >= 0 && (uint64_t)segment < rows[1] - rows[0]) {
+        const uint64_t *at = a->segments.offsets + rows[0] + (uint64_t)segment;
+        return (people){a->segments.codes + at[0], at[1] - at[0]};
+    }
+    const uint64_t *at = a->offsets + example;
+    return (people){a->annotators + at[0], at[1] - at[0]};
+}
+
+static bool among(people list, uint32_t code)
+{
+    for (uint64_t i = 0; i < list.n; i++)
+        if (list.codes[i] == code) return true;
+    return false;
+}
+
+static plumb_status load_people(asked *a, plumb_error *err)
+{
+    PLUMB_TRY(plumb__examples_annotators(a->graph->examples, &a->offsets, &a->annotators, err));
+    return plumb__examples_segments(a->graph->examples, &a->segments, err);
+}
+
+/* Marks the examples that the annotator had a hand in; visit() then looks at each unit. */
 static plumb_status filter_annotator(asked *a, const char *name, plumb_error *err)
 {
-    const uint64_t *offsets = NULL;
-    const uint32_t *codes = NULL;
     bool any = false;
     if (name == NULL) return PLUMB_OK;
     PLUMB_TRY(all_examples(a, err));
-    PLUMB_TRY(plumb__examples_annotators(a->graph->examples, &offsets, &codes, err));
-    const uint32_t code = plumb__examples_code(a->graph->examples, name);
+    PLUMB_TRY(load_people(a, err));
+    a->annotator = plumb__examples_code(a->graph->examples, name);
     for (uint64_t i = 0; i < plumb__examples_count(a->graph->examples); i++) {
+        const uint64_t parts = a->segments.segments[i + 1] - a->segments.segments[i];
         bool has = false;
-        for (uint64_t k = offsets[i]; k < offsets[i + 1]; k++)
-            has = has || (code != 0 && codes[k] == code);
+        for (int64_t s = -1; a->annotator != 0 && s < (int64_t)parts && !has; s++)
+            has = among(people_of(a, (int32_t)i, (int32_t)s), a->annotator);
         a->example_in[i] = a->example_in[i] && has;
         any = any || has;
     }
@@ -199,14 +232,12 @@ static plumb_status add_unit(asked *a, const plumb__step *step, uint32_t u, uint
 static plumb_status add_by_annotator(asked *a, const plumb__step *step, uint32_t u,
                                      uint64_t code[2], plumb_error *err)
 {
-    const int32_t example = step->example[u];
-    const uint64_t from = example < 0 ? 0 : a->offsets[example];
-    const uint64_t to = example < 0 ? 0 : a->offsets[example + 1];
+    const people list = people_of(a, step->example[u], step->segment[u]);
     code[a->annotator_by] = 0;
-    if (from == to) return add_unit(a, step, u, code, 1, err);
-    for (uint64_t i = from; i < to; i++) {
-        code[a->annotator_by] = a->annotators[i];
-        PLUMB_TRY(add_unit(a, step, u, code, 1.0 / (double)(to - from), err));
+    if (list.n == 0) return add_unit(a, step, u, code, 1, err);
+    for (uint64_t i = 0; i < list.n; i++) {
+        code[a->annotator_by] = list.codes[i];
+        PLUMB_TRY(add_unit(a, step, u, code, 1.0 / (double)list.n, err));
     }
     return PLUMB_OK;
 }
@@ -227,6 +258,8 @@ static plumb_status visit(const plumb__record_leaf *leaf, void *ctx, plumb_error
                 "step %llu: a unit has example %d, but the manifest has %llu records",
                 (unsigned long long)step->step, example, (unsigned long long)n_examples);
         if (a->example_in != NULL && (example < 0 || !a->example_in[example])) continue;
+        if (a->annotator != 0 && !among(people_of(a, example, step->segment[u]), a->annotator))
+            continue;
         uint64_t code[2] = {0, 0};
         for (uint32_t i = 0; i < a->query->n_by; i++) {
             if (a->query->by[i] == PLUMB_FIELD_STEP)
@@ -281,8 +314,7 @@ static plumb_status prepare_groups(asked *a, plumb_error *err)
         case PLUMB_FIELD_LAYER: a->layer_by = (int)i; break;
         case PLUMB_FIELD_ANNOTATOR:
             a->annotator_by = (int)i;
-            PLUMB_TRY(
-                plumb__examples_annotators(a->graph->examples, &a->offsets, &a->annotators, err));
+            PLUMB_TRY(load_people(a, err));
             break;
         default:
             PLUMB_TRY(

@@ -23,36 +23,69 @@ static uint16_t stored(double value, double max_mask)
     return plumb__f16_round_down(value < max_mask ? value : max_mask);
 }
 
+/* A profile by entropy has a row of masks for each band, and one of the largest. */
+static size_t rows_of(const plumb__verify *v, uint32_t profile)
+{
+    const unsigned varies = plumb_manifest_profile_varies(v->manifest, profile);
+    return varies & PLUMB_PROFILE_BY_ENTROPY ? PLUMB_BAND_HIGH + 1 : 1;
+}
+
 plumb_status plumb__grants_open(const plumb__verify *v, plumb__grants *grants, plumb_error *err)
 {
-    const size_t profiles = plumb_manifest_profile_count(v->manifest);
+    const uint32_t profiles = plumb_manifest_profile_count(v->manifest);
+    size_t rows = 0;
     *grants = (plumb__grants){.v = v};
-    PLUMB_TRY(plumb__alloc(&grants->masks, profiles * v->run.n_layers, sizeof *grants->masks,
-                           "masks", err));
-    PLUMB_TRY(plumb__alloc(&grants->known, profiles, 1, "masks", err));
+    PLUMB_TRY(plumb__alloc(&grants->first, profiles, sizeof *grants->first, "masks", err));
+    for (uint32_t i = 0; i < profiles; i++) {
+        grants->first[i] = rows;
+        rows += rows_of(v, i);
+    }
+    PLUMB_TRY(
+        plumb__alloc(&grants->masks, rows * v->run.n_layers, sizeof *grants->masks, "masks", err));
+    PLUMB_TRY(plumb__alloc(&grants->known, rows, sizeof *grants->known, "masks", err));
+    for (size_t i = 0; i < rows; i++)
+        grants->known[i] = NAN;
     return plumb__alloc(&grants->row, v->run.n_layers, sizeof *grants->row, "masks", err);
 }
 
 void plumb__grants_free(plumb__grants *grants)
 {
+    plumb__free(grants->first);
     plumb__free(grants->masks);
     plumb__free(grants->known);
     plumb__free(grants->row);
     *grants = (plumb__grants){0};
 }
 
-static const uint16_t *profile_masks(plumb__grants *grants, uint32_t number, int32_t segment,
-                                     uint32_t profile)
+static const uint16_t *profile_masks(plumb__grants *grants, uint32_t profile, plumb_band band,
+                                     double progress)
 {
     const plumb__verify *v = grants->v;
-    uint16_t *row = grants->masks + (size_t)profile * v->run.n_layers;
-    if (grants->known[profile]) return row;
+    const size_t at = grants->first[profile] + band;
+    uint16_t *row = grants->masks + at * v->run.n_layers;
+    if (!(plumb_manifest_profile_varies(v->manifest, profile) & PLUMB_PROFILE_SCHEDULED))
+        progress = 0; /* the same at all times */
+    if (grants->known[at] == progress) return row;
     for (size_t k = 0; k < v->run.n_layers; k++)
-        row[k] = stored(plumb_manifest_mask(v->manifest, number, segment, v->run.layers[k].depth,
-                                            v->run.layers[k].name),
-                        v->policy.max_mask);
-    grants->known[profile] = 1;
+        row[k] =
+            stored(plumb_manifest_profile_mask_at(v->manifest, profile, band, progress,
+                                                  v->run.layers[k].depth, v->run.layers[k].name),
+                   v->policy.max_mask);
+    grants->known[at] = progress;
     return row;
+}
+
+static void grant_masks(plumb__grants *grants, const plumb__step *step, plumb__grant *out)
+{
+    const plumb__verify *v = grants->v;
+    const double progress = plumb__progress(step->step, v->run.horizon);
+    out->by_entropy = rows_of(v, out->profile) > 1;
+    /* admission came before the loss: what counted was the largest mask */
+    out->mask = profile_masks(grants, out->profile, PLUMB_BAND_NONE, progress);
+    for (size_t k = 0; k < v->run.n_layers; k++)
+        out->reaches = out->reaches || out->mask[k] != 0;
+    if (out->by_entropy)
+        out->mask = profile_masks(grants, out->profile, (plumb_band)out->band, progress);
 }
 
 static void grant_unknown(plumb__grants *grants, plumb__grant *out)
@@ -94,17 +127,16 @@ static plumb_status grant_known(plumb__grants *grants, const plumb__step *step, 
         return plumb__fail(err, PLUMB_ERR_MISMATCH, "step %llu: example %s has segment %d",
                            (unsigned long long)step->step, out->id, segment);
     const bool missing = segment >= 0 && (uint32_t)segment >= n_segments;
-    if (record.withdrawn || missing || !((float)record.weight > 0)) {
+    if (segment >= 0 && !missing) out->weight *= segments[segment].weight;
+    if (record.withdrawn || missing || !((float)out->weight > 0)) {
         out->refused = true;
         out->reason = record.withdrawn ? REASON_WITHDRAWN
                       : missing        ? REASON_SEGMENT
                                        : REASON_ZERO_WEIGHT;
         return PLUMB_OK;
     }
-    out->mask = profile_masks(grants, out->number, segment,
-                              segment < 0 ? record.profile_number : segments[segment].profile);
-    for (size_t k = 0; k < v->run.n_layers; k++)
-        out->reaches = out->reaches || out->mask[k] != 0;
+    out->profile = segment < 0 ? record.profile_number : segments[segment].profile;
+    grant_masks(grants, step, out);
     return PLUMB_OK;
 }
 
@@ -112,7 +144,10 @@ plumb_status plumb__grants_unit(plumb__grants *grants, const plumb__step *step, 
                                 plumb__grant *out, plumb_error *err)
 {
     const int32_t example = step->example[unit];
-    *out = (plumb__grant){.known = example >= 0, .number = (uint32_t)example};
+    *out = (plumb__grant){
+        .known = example >= 0,
+        .number = (uint32_t)example,
+        .band = (uint8_t)plumb__policy_band(&grants->v->policy, step->unit_entropy[unit])};
     memset(grants->row, 0, grants->v->run.n_layers * sizeof *grants->row);
     if (example < -1 || (example >= 0 && (uint64_t)example >= grants->v->run.records))
         return plumb__fail(

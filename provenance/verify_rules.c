@@ -46,14 +46,16 @@ static plumb_status judge(const plumb__record_leaf *leaf, void *ctx, plumb_error
 
 static const char *field_of(const plumb_record *record, size_t column)
 {
-    const char *const fields[] = {
-        record->id,     record->label,  record->batch,         record->cohort, record->rubric,
-        record->domain, record->source, record->template_name, record->parent, record->profile};
+    const char *const fields[] = {record->id,      record->label,         record->batch,
+                                  record->cohort,  record->rubric,        record->domain,
+                                  record->source,  record->template_name, record->parent,
+                                  record->profile, record->component};
     return fields[column] != NULL ? fields[column] : "";
 }
 
-static const char *const column_names[] = {"id",     "label",  "batch",    "cohort", "rubric",
-                                           "domain", "source", "template", "parent", "profile"};
+static const char *const column_names[] = {"id",     "label",   "batch",    "cohort",
+                                           "rubric", "domain",  "source",   "template",
+                                           "parent", "profile", "component"};
 #define N_COLUMNS (sizeof column_names / sizeof *column_names)
 
 static plumb_status check_column(const plumb__verify *v, plumb__h5_reader *reader, size_t column,
@@ -101,6 +103,55 @@ static plumb_status check_annotators(const plumb__verify *v, plumb__h5_reader *r
     return PLUMB_OK;
 }
 
+static bool same_text(const char *graph, const char *manifest)
+{
+    return strcmp(graph, manifest != NULL ? manifest : "") == 0;
+}
+
+static bool same_segment(const plumb__verify *v, const plumb__h5_segments *have, size_t row,
+                         const char *const *names, size_t n_names, const plumb_segment *s)
+{
+    const uint64_t from = have->annotator_offsets[row], n = have->annotator_offsets[row + 1] - from;
+    bool same =
+        have->kind[row] == s->kind && have->from[row] == s->from && have->to[row] == s->to &&
+        have->weight[row] == s->weight &&
+        same_text(have->profile[row], plumb_manifest_profile_text(v->manifest, s->profile)) &&
+        same_text(have->component[row], s->component) && n == s->n_annotators;
+    for (uint64_t i = 0; same && i < n; i++) {
+        const uint32_t code = have->annotators[from + i];
+        same = code < n_names && strcmp(names[code], s->annotators[i]) == 0;
+    }
+    return same;
+}
+
+static plumb_status check_segments(const plumb__verify *v, plumb__h5_reader *reader,
+                                   plumb_error *err)
+{
+    const plumb__h5_segments *have = NULL;
+    const uint64_t *offsets = NULL;
+    const uint32_t *codes = NULL;
+    const char *const *names = NULL;
+    size_t n_names = 0;
+    PLUMB_TRY(plumb__h5_example_segments(reader, &have, err));
+    PLUMB_TRY(plumb__h5_example_annotators(reader, &offsets, &codes, &names, &n_names, err));
+    for (uint64_t i = 0; i < v->run.records; i++) {
+        uint32_t n = 0;
+        const plumb_segment *segments = plumb_manifest_segments(v->manifest, (uint32_t)i, &n);
+        bool same = have->offsets[i + 1] - have->offsets[i] == n;
+        for (uint32_t s = 0; same && s < n; s++)
+            same =
+                same_segment(v, have, (size_t)have->offsets[i] + s, names, n_names, &segments[s]);
+        if (same) continue;
+        plumb_record record;
+        plumb_record_default(&record);
+        PLUMB_TRY(plumb_manifest_record(v->manifest, (uint32_t)i, &record, err));
+        return plumb__fail(err, PLUMB_ERR_MISMATCH,
+                           "provenance.h5: example %.200s has other segments than in the manifest",
+                           record.id);
+    }
+    return PLUMB_OK;
+}
+
 /* `certificates` is stored as it was at the merge; nothing can have been added to a closed run
  * since. */
 static plumb_status check_statement(plumb__h5_reader *reader, const char *name,
@@ -126,6 +177,7 @@ plumb_status plumb__rules_examples(const plumb__verify *v, plumb_error *err)
     for (size_t column = 0; column < N_COLUMNS; column++)
         PLUMB_TRY(check_column(v, reader, column, err));
     PLUMB_TRY(check_annotators(v, reader, err));
+    PLUMB_TRY(check_segments(v, reader, err));
     const plumb__hash certificates =
         plumb__blake2b(v->certificate_bytes.data, v->certificate_bytes.size);
     PLUMB_TRY(check_statement(reader, "certificates", &certificates, err));

@@ -9,8 +9,9 @@
 /* What the manifest and the policy grant. */
 typedef struct plumb__grants {
     const plumb__verify *v;
-    uint16_t *masks; /* [profiles x uses], stored form */
-    uint8_t *known;  /* [profiles] masks are filled in */
+    size_t *first;   /* [profiles] row of masks and known */
+    uint16_t *masks; /* [profiles x bands x uses], stored form; band 0: the largest */
+    double *known;   /* [profiles x bands] progress of which the masks are; NaN: not yet */
     uint16_t *row;   /* [uses] masks of a unit that has no record */
 } plumb__grants;
 
@@ -20,12 +21,15 @@ void plumb__grants_free(plumb__grants *grants);
 
 /* One unit's terms. */
 typedef struct plumb__grant {
-    const uint16_t *mask; /* [uses] */
-    double unit_nats, run_nats, weight;
+    const uint16_t *mask;               /* [uses] of the unit's band */
+    double unit_nats, run_nats, weight; /* weight: of the record times that of the segment */
+    uint32_t profile;
+    uint8_t band;             /* that it must have */
+    bool by_entropy;          /* its masks depend on the band */
     bool known;               /* the manifest has the example */
     bool refused;             /* it must be rejected: `reason` says why */
     uint8_t reason;           /* of plumb_reason */
-    bool has_digest, reaches; /* reaches: some mask is above 0 */
+    bool has_digest, reaches; /* reaches: some mask is above 0 in some band */
     char id[512];
     uint32_t number;
 } plumb__grant;

@@ -96,6 +96,28 @@ static plumb_status bad_edge(const edge_at *at, plumb_error *err, const char *fo
                        what);
 }
 
+/* "NAME", "of segment 2", with ", band mid" and ", progress 0.5" where masks depend on them. */
+static void name_profile(const edge_at *at, char *out, size_t size)
+{
+    static const char *const bands[] = {"none", "low", "mid", "high"};
+    const plumb_manifest *manifest = at->grants->v->manifest;
+    const int32_t segment = at->step->segment[at->edge / at->step->n_uses];
+    const unsigned varies = plumb_manifest_profile_varies(manifest, at->grant->profile);
+    plumb_explanation why = {.size = sizeof why, .version = 1};
+    int n = 0;
+    if (segment >= 0)
+        n = snprintf(out, size, "of segment %d", segment);
+    else if (plumb_manifest_explain(manifest, at->grant->number, &why, NULL) == PLUMB_OK)
+        n = snprintf(out, size, "%s", why.depth_name);
+    else
+        out[0] = '\0';
+    if (varies & PLUMB_PROFILE_BY_ENTROPY)
+        n += snprintf(out + n, size - (size_t)n, ", band %s", bands[at->grant->band]);
+    if (varies & PLUMB_PROFILE_SCHEDULED)
+        snprintf(out + n, size - (size_t)n, ", progress %g,",
+                 plumb__progress(at->step->step, at->grants->v->run.horizon));
+}
+
 static plumb_status bad_mask(const edge_at *at, bool rejected, uint16_t expected, plumb_error *err)
 {
     const double found = plumb__f16_value(at->step->mask[at->edge]);
@@ -104,10 +126,8 @@ static plumb_status bad_mask(const edge_at *at, bool rejected, uint16_t expected
     if (!at->grant->known)
         return bad_edge(at, err, "mask is %g, but the policy gives %g to unknown examples", found,
                         plumb__f16_value(expected));
-    plumb_explanation why = {.size = sizeof why, .version = 1};
-    const char *name = "";
-    if (plumb_manifest_explain(at->grants->v->manifest, at->grant->number, &why, NULL) == PLUMB_OK)
-        name = why.depth_name;
+    char name[320];
+    name_profile(at, name, sizeof name);
     return bad_edge(at, err, "mask is %.6g, but the profile %s at depth %g gives %.6g", found, name,
                     depth, plumb__f16_value(expected));
 }
@@ -158,12 +178,26 @@ static plumb_status check_edge(const edge_at *at, bool rejected, plumb_error *er
                     plumb__norm16_value(s->norm[e]), plumb__f16_value(s->clip[e]));
 }
 
+/* A loss of the caller's own may report no entropy: then it is 0, and no band is taken, unless
+ * masks need one. */
+static plumb_status check_band(const plumb__step *step, uint32_t u, const plumb__grant *grant,
+                               plumb_error *err)
+{
+    const bool unreported = step->band[u] == 0 && step->unit_entropy[u] == 0 && !grant->by_entropy;
+    if (step->band[u] == grant->band || unreported) return PLUMB_OK;
+    return plumb__fail(
+        err, PLUMB_ERR_MISMATCH,
+        "step %llu: example %s: band is %u, but by its entropy of %.9g nats it is %u",
+        (ull)step->step, grant->id, step->band[u], (double)step->unit_entropy[u], grant->band);
+}
+
 static plumb_status check_unit(plumb__grants *grants, const plumb__step *step, uint32_t u,
                                plumb_error *err)
 {
     plumb__grant grant;
     PLUMB_TRY(plumb__grants_unit(grants, step, u, &grant, err));
     PLUMB_TRY(check_admission(step, u, &grant, err));
+    PLUMB_TRY(check_band(step, u, &grant, err));
     if (step->micro_batch[u] >= step->micro_batches)
         return plumb__fail(err, PLUMB_ERR_MISMATCH,
                            "step %llu: example %s is in micro-batch %u of %u", (ull)step->step,

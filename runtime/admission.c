@@ -163,16 +163,19 @@ static double or_default(double stated, double by_policy)
     return isnan(stated) ? by_policy : stated;
 }
 
-/* The profile that governs a unit: its segment's own, else the record's. False: no such segment. */
-static bool find_profile(const plumb_run *run, uint32_t number, int32_t segment,
-                         const plumb_record *record, uint32_t *profile)
+/* The profile that governs a unit and the weight of its loss: its segment's own beside the
+ * record's. False: no such segment. */
+static bool find_terms(const plumb_run *run, uint32_t number, int32_t segment,
+                       const plumb_record *record, uint32_t *profile, double *weight)
 {
     *profile = record->profile_number;
+    *weight = record->weight;
     if (segment < 0) return true;
     uint32_t n = 0;
     const plumb_segment *segments = plumb_manifest_segments(run->manifest, number, &n);
     if ((uint32_t)segment >= n) return false;
     *profile = segments[segment].profile;
+    *weight *= segments[segment].weight;
     return true;
 }
 
@@ -181,9 +184,9 @@ static void admit_known(plumb_run *run, uint32_t row, const plumb_unit *unit,
 {
     plumb__columns *c = &run->columns;
     uint32_t profile = 0;
+    double weight = 1.0;
     c->unit_nats[row] = or_default(record->step_budget_nats, run->policy.unit_step_nats);
     c->run_nats[row] = or_default(record->run_budget_nats, run->policy.run_nats);
-    c->weight[row] = (float)record->weight;
     if (record->withdrawn) {
         decide(c, row, PLUMB_REJECTED, PLUMB_REASON_WITHDRAWN);
         return;
@@ -193,19 +196,22 @@ static void admit_known(plumb_run *run, uint32_t row, const plumb_unit *unit,
         decide(c, row, PLUMB_REJECTED, PLUMB_REASON_CONTENT);
         return;
     }
-    if (!find_profile(run, (uint32_t)c->example[row], unit->segment, record, &profile)) {
+    if (!find_terms(run, (uint32_t)c->example[row], unit->segment, record, &profile, &weight)) {
         decide(c, row, PLUMB_REJECTED, PLUMB_REASON_SEGMENT);
         return;
     }
+    c->weight[row] = (float)weight;
     if (!(c->weight[row] > 0.0f)) {
         decide(c, row, PLUMB_REJECTED, PLUMB_REASON_ZERO_WEIGHT);
         return;
     }
-    plumb__masks_of(&run->masks, profile, c->mask + (size_t)row * run->n_uses);
+    c->profile[row] = profile;
+    run->batch.by_entropy |= plumb__masks_by_entropy(&run->masks, profile);
+    plumb__masks_of(&run->masks, profile, PLUMB_BAND_NONE, c->mask + (size_t)row * run->n_uses);
     const plumb_reason reason = reach(run, row);
     if (reason != PLUMB_REASON_NONE)
         decide(c, row, PLUMB_MODULATED, reason);
-    else if (record->weight != 1.0)
+    else if (weight != 1.0)
         decide(c, row, PLUMB_MODULATED, PLUMB_REASON_WEIGHT);
 }
 
@@ -244,7 +250,8 @@ static void admit(plumb_run *run, uint32_t row, const plumb_unit *unit)
     c->rows[row] = unit->rows > UINT16_MAX ? UINT16_MAX : (uint16_t)unit->rows;
     c->weight[row] = 1.0f;
     c->loss[row] = c->entropy[row] = 0.0f;
-    c->checked[row] = 0;
+    c->checked[row] = c->band[row] = 0;
+    c->profile[row] = PLUMB__NO_PROFILE;
     c->unit_nats[row] = c->run_nats[row] = INFINITY;
     decide(c, row, PLUMB_ADMITTED, PLUMB_REASON_NONE);
     plumb_record record;
@@ -284,7 +291,7 @@ plumb_status plumb_batch_begin(plumb_run *run, const plumb_unit *units, size_t n
     plumb__batch *b = &run->batch;
     b->n = n;
     b->total_rows = total_rows;
-    b->has_loss = false;
+    b->has_loss = b->by_entropy = false;
     memset(b->visited, 0, run->n_uses);
     for (size_t i = 0; i < n; i++) {
         b->slots[i] = (plumb__slot){.first_row = units[i].first_row, .rows = units[i].rows};

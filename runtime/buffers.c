@@ -19,11 +19,11 @@ static plumb_status take(plumb_run *run, void *out_pointer, size_t count, size_t
 
 static void columns_free(plumb__columns *c)
 {
-    void *const owned[] = {
-        c->example,     c->segment,    c->micro_batch, c->rows,     c->weight, c->loss,
-        c->entropy,     c->decision,   c->reason,      c->checked,  c->norm,   c->mask,
-        c->clip,        c->norm_kind,  c->unit_nats,   c->run_nats, c->group,  c->group_used,
-        c->group_local, c->group_seen, c->group_table, c->group_of};
+    void *const owned[] = {c->example,     c->segment,    c->micro_batch, c->rows,    c->weight,
+                           c->loss,        c->entropy,    c->decision,    c->reason,  c->checked,
+                           c->band,        c->profile,    c->norm,        c->mask,    c->clip,
+                           c->norm_kind,   c->unit_nats,  c->run_nats,    c->group,   c->group_used,
+                           c->group_local, c->group_seen, c->group_table, c->group_of};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         plumb__free(owned[i]);
     *c = (plumb__columns){0};
@@ -44,6 +44,8 @@ static plumb_status columns_create(plumb_run *run, uint32_t units, plumb_error *
     TAKE(c->decision, units);
     TAKE(c->reason, units);
     TAKE(c->checked, units);
+    TAKE(c->band, units);
+    TAKE(c->profile, units);
     TAKE(c->norm, edges);
     TAKE(c->mask, edges);
     TAKE(c->clip, edges);

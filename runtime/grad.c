@@ -138,6 +138,11 @@ static plumb_status check_call(plumb_run *run, const char *function, const plumb
                                uint32_t use, plumb_layer_kind kind, plumb_error *err)
 {
     PLUMB_TRY(plumb__run_expect(run, function, PLUMB__BATCH, err));
+    if (run->batch.by_entropy && !run->batch.has_loss)
+        return plumb__fail(err, PLUMB_ERR_STATE,
+                           "%s: a unit's depth profile depends on its entropy: call "
+                           "plumb_loss_xent, or plumb_loss_weights and plumb_loss_report, first",
+                           function);
     if (layer->run != run)
         return plumb__fail(err, PLUMB_ERR_ARGUMENT, "%s: layer \"%s\" belongs to another run",
                            function, layer->name);

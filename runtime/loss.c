@@ -64,6 +64,31 @@ static double record_loss(plumb_run *run, uint32_t row, double loss, double entr
     return finite ? weight * loss : 0.0;
 }
 
+/* Entropy bands are known: units whose profile depends on them get the masks that are enforced. */
+static void settle_bands(plumb_run *run)
+{
+    const plumb__batch *b = &run->batch;
+    plumb__columns *c = &run->columns;
+    for (size_t i = 0; i < b->n; i++) {
+        const uint32_t row = b->row[i];
+        if (row == PLUMB__NO_ROW) continue;
+        c->band[row] = (uint8_t)plumb__policy_band(&run->policy, c->entropy[row]);
+        if (!plumb__masks_by_entropy(&run->masks, c->profile[row])) continue;
+        plumb__masks_of(&run->masks, c->profile[row], (plumb_band)c->band[row],
+                        c->mask + (size_t)row * run->n_uses);
+    }
+}
+
+/* A second loss would change masks that gradients may have passed already. */
+static plumb_status check_once(const plumb_run *run, const char *function, plumb_error *err)
+{
+    if (!run->batch.by_entropy || !run->batch.has_loss) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_STATE,
+                       "%s: micro-batch %u of step %llu has its loss already, and masks that "
+                       "depend on its entropy",
+                       function, run->micro_batches - 1, (unsigned long long)run->step.step);
+}
+
 static double sum_unit(plumb_run *run, const plumb__xent_args *args, size_t i)
 {
     const plumb__slot *slot = &run->batch.slots[i];
@@ -99,6 +124,7 @@ plumb_status plumb_loss_xent(plumb_run *run, plumb_xent_io *io, plumb_stream str
     PLUMB_TRY(plumb__run_expect(run, "plumb_loss_xent", PLUMB__BATCH, err));
     PLUMB_TRY(plumb__struct_check("plumb_xent_io", io->size, io->version, sizeof *io, err));
     PLUMB_TRY(check_io(run, io, err));
+    PLUMB_TRY(check_once(run, "plumb_loss_xent", err));
     plumb__batch *b = &run->batch;
     fill_rows(run, run->step.loss_scale / run->step.normaliser, b->row_scale);
     const plumb__xent_args args = {
@@ -119,6 +145,7 @@ plumb_status plumb_loss_xent(plumb_run *run, plumb_xent_io *io, plumb_stream str
         if (b->row[i] != PLUMB__NO_ROW) loss += sum_unit(run, &args, i);
     if (io->row_loss || io->row_entropy) clear_padding(run, io);
     io->loss = loss / run->step.normaliser;
+    settle_bands(run);
     b->has_loss = true;
     return PLUMB_OK;
 }
@@ -130,15 +157,37 @@ plumb_status plumb_loss_weights(plumb_run *run, float *row_weights, plumb_error 
     return PLUMB_OK;
 }
 
+static plumb_status check_entropies(const plumb_run *run, const float *unit_entropy,
+                                    plumb_error *err)
+{
+    if (unit_entropy || !run->batch.by_entropy) return PLUMB_OK;
+    size_t i = 0;
+    while (run->batch.row[i] == PLUMB__NO_ROW ||
+           !plumb__masks_by_entropy(&run->masks, run->columns.profile[run->batch.row[i]]))
+        i++;
+    plumb_record record;
+    plumb_record_default(&record);
+    const uint32_t number = (uint32_t)run->columns.example[run->batch.row[i]];
+    PLUMB_TRY(plumb_manifest_record(run->manifest, number, &record, err));
+    return plumb__fail(
+        err, PLUMB_ERR_ARGUMENT,
+        "plumb_loss_report: unit %zu (id \"%.100s\") has a depth profile by entropy: "
+        "hand over unit_entropy",
+        i, record.id);
+}
+
 plumb_status plumb_loss_report(plumb_run *run, const float *unit_loss, const float *unit_entropy,
                                plumb_error *err)
 {
     PLUMB_TRY(plumb__run_expect(run, "plumb_loss_report", PLUMB__BATCH, err));
+    PLUMB_TRY(check_once(run, "plumb_loss_report", err));
+    PLUMB_TRY(check_entropies(run, unit_entropy, err));
     for (size_t i = 0; i < run->batch.n; i++) {
         if (run->batch.row[i] == PLUMB__NO_ROW) continue;
         const double entropy = unit_entropy ? (double)unit_entropy[i] : 0.0;
         (void)record_loss(run, run->batch.row[i], (double)unit_loss[i], entropy);
     }
+    if (unit_entropy) settle_bands(run);
     run->batch.has_loss = true;
     return PLUMB_OK;
 }

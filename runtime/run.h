@@ -23,6 +23,7 @@
 #include <jansson.h>
 
 #define PLUMB__NO_ROW UINT32_MAX
+#define PLUMB__NO_PROFILE UINT32_MAX
 #define PLUMB__RUN_ID_BYTES 33
 
 typedef enum plumb__phase {
@@ -49,7 +50,8 @@ typedef struct plumb__columns {
     int32_t *example, *segment;
     uint16_t *micro_batch, *rows;
     float *weight, *loss, *entropy;
-    uint8_t *decision, *reason, *checked;
+    uint8_t *decision, *reason, *checked, *band;
+    uint32_t *profile;            /* that masks the unit; PLUMB__NO_PROFILE: none does */
     uint16_t *norm, *mask, *clip; /* [capacity x uses] row-major */
     uint8_t *norm_kind;
     double *unit_nats, *run_nats; /* limits of the unit's record: b_u, Lambda */
@@ -74,6 +76,7 @@ typedef struct plumb__batch {
     size_t n;
     uint64_t total_rows;
     bool has_loss;
+    bool by_entropy; /* some unit's masks are known only after the loss */
     plumb__slot *slots;
     uint32_t *row; /* row in the columns, PLUMB__NO_ROW for an empty slot */
     uint8_t *decision, *reason;

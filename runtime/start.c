@@ -28,11 +28,25 @@ static void set_budgets(plumb_run *run)
     }
 }
 
+/* Thresholds have no default: what counts as low depends on vocabulary and task. */
+static plumb_status check_bands(const plumb_run *run, plumb_error *err)
+{
+    if (!isnan(run->policy.entropy_bands[0])) return PLUMB_OK;
+    for (uint32_t i = 0; i < plumb_manifest_profile_count(run->manifest); i++)
+        if (plumb_manifest_profile_varies(run->manifest, i) & PLUMB_PROFILE_BY_ENTROPY)
+            return plumb__fail(err, PLUMB_ERR_POLICY,
+                               "manifest %s/%s has depth profiles by entropy, and the policy no "
+                               "thresholds: add \"entropy_bands\", such as [0.5,2] in nats",
+                               run->info.vendor, run->info.dataset);
+    return PLUMB_OK;
+}
+
 plumb_status plumb__run_prepare(plumb_run *run, plumb_error *err)
 {
     PLUMB_TRY(plumb__rules_check(run, err));
     PLUMB_TRY(plumb__known_answers(plumb__wgrad, err));
     PLUMB_TRY(plumb__layers_resolve(run, err));
+    PLUMB_TRY(check_bands(run, err));
     PLUMB_TRY(plumb__masks_create(&run->masks, run->manifest, run->uses, run->n_uses,
                                   run->policy.max_mask, err));
     PLUMB_TRY(plumb__buffers_create(run, err));

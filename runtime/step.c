@@ -76,6 +76,7 @@ plumb_status plumb_step_begin(plumb_run *run, const plumb_step_info *info, plumb
     run->non_finite = false;
     run->batch.n = 0;
     reset_uses(run);
+    plumb__masks_step(&run->masks, info->step, plumb__progress(info->step, run->horizon));
     run->phase = PLUMB__STEP;
     return PLUMB_OK;
 }
@@ -225,6 +226,7 @@ static plumb__step build(const plumb_run *run, const plumb_update_info *u)
         .decision = c->decision,
         .reason = c->reason,
         .checked = c->checked,
+        .band = c->band,
         .norm = c->norm,
         .mask = c->mask,
         .clip = c->clip,

@@ -94,10 +94,20 @@ static void check_refusals(void **state)
          "p: field \"nonfinite\" is \"ignore\"; it must be \"block\" or \"halt\""},
         {"\"plumb_policy\":1,\"journal\":{\"commit_bytes\":1}", PLUMB_ERR_POLICY,
          "p: in \"journal\": field \"commit_bytes\" must be an integer from 4096 to 1073741824"},
+        {"\"plumb_policy\":1,\"entropy_bands\":[2,1]", PLUMB_ERR_POLICY,
+         "p: field \"entropy_bands\" must be two numbers above 0 in nats, the second not below the "
+         "first, or null"},
+        {"\"plumb_policy\":1,\"entropy_bands\":[0,1]", PLUMB_ERR_POLICY,
+         "p: field \"entropy_bands\" must be two numbers above 0 in nats, the second not below the "
+         "first, or null"},
+        {"\"plumb_policy\":1,\"entropy_bands\":\"low\"", PLUMB_ERR_POLICY,
+         "p: field \"entropy_bands\" must be two numbers above 0 in nats, the second not below the "
+         "first, or null"},
         {"\"plumb_policy\":1,\"budget\":{}", PLUMB_ERR_FORMAT,
          "p: unknown field \"budget\" (allowed: plumb_policy, depth_axis, max_mask, unknown, "
          "expired, "
-         "audience, budgets, reference, starvation, nonfinite, seal_steps, journal)"},
+         "audience, budgets, reference, starvation, nonfinite, seal_steps, journal, "
+         "entropy_bands)"},
         {"\"plumb_policy\":1,\"unknown\":\"zero\",\"unknown\":\"pass\"", PLUMB_ERR_FORMAT,
          "p: line 1 column 44: duplicate object key near '\"unknown\"'"},
         {"\"plumb_policy\":1,\"max_mask\":NaN", PLUMB_ERR_FORMAT,
@@ -112,11 +122,32 @@ static void check_refusals(void **state)
     }
 }
 
+/* A threshold belongs to the band above it; without thresholds there is no band; progress ends
+ * at 1. */
+static void check_bands(void **state)
+{
+    (void)state;
+    plumb__policy p;
+    static const char text[] = "{\"plumb_policy\":1,\"entropy_bands\":[0.5,2]}";
+    plumb__policy_default(&p);
+    assert_int_equal(plumb__policy_band(&p, 1.0f), 0);
+    assert_works(plumb__policy_parse("p", text, sizeof text - 1, &p, err));
+    static const struct {
+        float entropy;
+        unsigned band;
+    } cases[] = {{0, 1}, {0.499f, 1}, {0.5f, 2}, {1.999f, 2}, {2, 3}, {INFINITY, 3}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(plumb__policy_band(&p, cases[i].entropy), cases[i].band);
+    assert_true(plumb__progress(1, 4) == 0.25 && plumb__progress(4, 4) == 1);
+    assert_true(plumb__progress(9, 4) == 1 && plumb__progress(1, 0) == 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(check_defaults),
         cmocka_unit_test(check_every_field),
+        cmocka_unit_test(check_bands),
         cmocka_unit_test(check_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,6 +99,29 @@ void plumb_manifest_describe(const plumb_manifest *m, plumb_manifest_info *info)
     info->records = m->records;
 }
 
+const char *plumb_manifest_profile_text(const plumb_manifest *m, uint32_t profile)
+{
+    (void)m;
+    return profile == 0 ? "{\"band\":[0,1]}" : "{\"layers\":{}}";
+}
+
+/* Every fifth record has two segments, the second with annotators of its own. */
+const plumb_segment *plumb_manifest_segments(const plumb_manifest *m, uint32_t i, uint32_t *n)
+{
+    static const char *const annotators[] = {"bob", "dan"};
+    static const plumb_segment segments[] = {{.to = 4, .weight = 0.25, .component = "premise"},
+                                             {.from = 1,
+                                              .to = 2,
+                                              .kind = PLUMB_SEGMENT_MESSAGE,
+                                              .profile = 1,
+                                              .weight = 0.75,
+                                              .annotators = annotators,
+                                              .n_annotators = 2}};
+    (void)m;
+    *n = i % 5 == 0 ? 2 : 0;
+    return *n > 0 ? segments : NULL;
+}
+
 plumb_status plumb_manifest_record(const plumb_manifest *m, uint32_t i, plumb_record *out,
                                    plumb_error *err)
 {

@@ -13,7 +13,7 @@ def check(condition, reason):
 
 
 with h5py.File(sys.argv[1], "r") as graph:
-    check(graph.attrs["plumb_schema"] == 1, "schema")
+    check(graph.attrs["plumb_schema"] == 2, "schema")
     check(graph.attrs["run_id"] == b"00112233445566778899aabbccddeeff", "run_id")
 
     def visit(name, item):

@@ -300,6 +300,7 @@ static void admit(forge *g, uint32_t u, uint64_t step)
     m->decision[u] = 2;
     m->reason[u] = 2; /* not in the manifest */
     m->checked[u] = 0;
+    m->band[u] = 0;
     memset(m->mask + row, 0, FORGE_USES * sizeof *m->mask);
     if (m->example[u] < 0) return;
     assert_works(plumb_manifest_record(g->manifest, (uint32_t)m->example[u], &record, err));
@@ -441,6 +442,7 @@ static void fill_step(forge *g, uint64_t step)
                             .decision = m->decision,
                             .reason = m->reason,
                             .checked = m->checked,
+                            .band = m->band,
                             .norm = m->norm,
                             .mask = m->mask,
                             .clip = m->clip,

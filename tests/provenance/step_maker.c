@@ -40,6 +40,7 @@ static void make_units(made_step *m, source *s, uint32_t n_examples)
         m->decision[u] = (uint8_t)(draw(s) * 3);
         m->reason[u] = (uint8_t)(draw(s) * 9);
         m->checked[u] = (uint8_t)(draw(s) * 2);
+        m->band[u] = (uint8_t)(draw(s) * 4);
     }
 }
 
@@ -50,7 +51,7 @@ static void point_columns(made_step *m)
     t->micro_batch = m->micro_batch, t->rows = m->rows;
     t->unit_weight = m->unit_weight, t->unit_loss = m->unit_loss;
     t->unit_entropy = m->unit_entropy;
-    t->decision = m->decision, t->reason = m->reason, t->checked = m->checked;
+    t->decision = m->decision, t->reason = m->reason, t->checked = m->checked, t->band = m->band;
     t->norm = m->norm, t->mask = m->mask, t->clip = m->clip, t->norm_kind = m->norm_kind;
     t->nu = m->nu, t->budget = m->budget, t->spent = m->spent;
     t->contribution = m->contribution, t->live = m->live;

@@ -13,7 +13,8 @@ typedef struct made_step {
     int32_t example[MAKER_MAX_UNITS], segment[MAKER_MAX_UNITS];
     uint16_t micro_batch[MAKER_MAX_UNITS], rows[MAKER_MAX_UNITS];
     float unit_weight[MAKER_MAX_UNITS], unit_loss[MAKER_MAX_UNITS], unit_entropy[MAKER_MAX_UNITS];
-    uint8_t decision[MAKER_MAX_UNITS], reason[MAKER_MAX_UNITS], checked[MAKER_MAX_UNITS];
+    uint8_t decision[MAKER_MAX_UNITS], reason[MAKER_MAX_UNITS], checked[MAKER_MAX_UNITS],
+        band[MAKER_MAX_UNITS];
     uint16_t norm[MAKER_MAX_UNITS * MAKER_MAX_USES], mask[MAKER_MAX_UNITS * MAKER_MAX_USES],
         clip[MAKER_MAX_UNITS * MAKER_MAX_USES];
     uint8_t norm_kind[MAKER_MAX_UNITS * MAKER_MAX_USES];

@@ -1,4 +1,4 @@
-/* Aim: whatever schema 1 does not have is refused before it is read, with a message that names it.
+/* Aim: whatever schema 2 does not have is refused before it is read, with a message that names it.
  * Method: a good provenance.h5 is changed through HDF5 itself, as somebody with h5py would: other
  * links, other objects, other types, shapes, storage and filters, values that contradict each
  * other. Each change has its exact message. */
@@ -110,16 +110,16 @@ static void many_links(hid_t file)
 static void links_are_hard_and_known(void **state)
 {
     (void)state;
-    refused(soft_link, PLUMB_ERR_FORMAT, ": / has 15 links, in a Plumbline graph it has 14");
+    refused(soft_link, PLUMB_ERR_FORMAT, ": / has 16 links, in a Plumbline graph it has 15");
     refused(external_link, PLUMB_ERR_FORMAT,
             ": /steps has 18 links, in a Plumbline graph it has 17");
     refused(soft_link_in_place, PLUMB_ERR_FORMAT,
             ": /units/loss is a soft, external or user-defined link; only hard links are read");
     refused(external_link_in_place, PLUMB_ERR_FORMAT,
             ": /layers is a soft, external or user-defined link; only hard links are read");
-    refused(unknown_group, PLUMB_ERR_FORMAT, ": / has 15 links, in a Plumbline graph it has 14");
+    refused(unknown_group, PLUMB_ERR_FORMAT, ": / has 16 links, in a Plumbline graph it has 15");
     refused(unknown_dataset, PLUMB_ERR_FORMAT,
-            ": /units has 11 links, in a Plumbline graph it has 10");
+            ": /units has 12 links, in a Plumbline graph it has 11");
     refused(cycle, PLUMB_ERR_FORMAT, ": /units/loss is not a dataset");
     refused(missing_dataset, PLUMB_ERR_FORMAT, ": /units/loss is missing");
     refused(missing_group, PLUMB_ERR_FORMAT, ": /index is missing");
@@ -151,7 +151,7 @@ static void a_statement_elsewhere_is_refused(void **state)
              path);
     assert_string_equal(err.message, want);
     assert_int_equal(plumb__h5_statement(reader, "loss", &data, &n, &err), PLUMB_ERR_FORMAT);
-    snprintf(want, sizeof want, "%s: /statements/loss has another type than schema 1 says", path);
+    snprintf(want, sizeof want, "%s: /statements/loss has another type than schema 2 says", path);
     assert_string_equal(err.message, want);
     plumb__h5_reader_free(reader);
     unlink(path);
@@ -208,12 +208,12 @@ static void variable_string(hid_t file)
 static void types_are_those_of_the_schema(void **state)
 {
     (void)state;
-    const char *loss = ": /steps/loss has another type than schema 1 says";
+    const char *loss = ": /steps/loss has another type than schema 2 says";
     refused(wrong_type, PLUMB_ERR_FORMAT, loss);
     refused(big_endian, PLUMB_ERR_FORMAT, loss);
-    refused(reference, PLUMB_ERR_FORMAT, ": /steps/leaf has another type than schema 1 says");
+    refused(reference, PLUMB_ERR_FORMAT, ": /steps/leaf has another type than schema 2 says");
     refused(variable_string, PLUMB_ERR_FORMAT,
-            ": /layers/name has another type than schema 1 says");
+            ": /layers/name has another type than schema 2 says");
 }
 
 static void external_storage(hid_t file)
@@ -319,7 +319,7 @@ static void shapes_agree_and_are_bounded(void **state)
     refused(bomb, PLUMB_ERR_FORMAT, ": /units/loss claims more rows than the file can hold");
     refused(bomb_of_rows, PLUMB_ERR_FORMAT, ": /units/example has more rows than any graph");
     refused(two_dimensions, PLUMB_ERR_FORMAT, ": /steps/loss has chunks of another rank");
-    refused(another_width, PLUMB_ERR_FORMAT, ": /steps/live has another shape than schema 1 says");
+    refused(another_width, PLUMB_ERR_FORMAT, ": /steps/live has another shape than schema 2 says");
 }
 
 /* ---- values ---- */
@@ -433,11 +433,11 @@ static void later_values_agree(void **state)
 
 /* ---- the root and the file ---- */
 
-static void schema_2(hid_t file)
+static void schema_1(hid_t file)
 {
-    const int two = 2;
+    const int one = 1;
     const hid_t attribute = H5Aopen(file, "plumb_schema", H5P_DEFAULT);
-    assert_true(H5Awrite(attribute, H5T_NATIVE_INT, &two) >= 0);
+    assert_true(H5Awrite(attribute, H5T_NATIVE_INT, &one) >= 0);
     H5Aclose(attribute);
 }
 
@@ -453,8 +453,8 @@ static void no_run_id(hid_t file)
 static void the_root_says_what_it_is(void **state)
 {
     (void)state;
-    refused(schema_2, PLUMB_ERR_UNSUPPORTED,
-            " has schema 2, this version of Plumbline reads schema 1");
+    refused(schema_1, PLUMB_ERR_UNSUPPORTED,
+            " has schema 1, this version of Plumbline reads schema 2");
     refused(no_schema, PLUMB_ERR_FORMAT,
             " is an HDF5 file, but no Plumbline graph: it has no plumb_schema");
     refused(no_run_id, PLUMB_ERR_FORMAT, ": the run_id is not 32 hex digits");

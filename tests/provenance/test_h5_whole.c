@@ -53,7 +53,7 @@ static void examples_are_those_of_the_manifest(void **state)
     assert_int_equal(plumb__h5_example_strings(reader, "source", &sources, NULL), PLUMB_OK);
     assert_int_equal(plumb__h5_example_annotators(reader, &offsets, &codes, &names, &n_names, NULL),
                      PLUMB_OK);
-    assert_int_equal(n_names, 3);
+    assert_int_equal(n_names, 4);
     for (uint64_t i = 0; i < GRAPH_EXAMPLES; i++) {
         char id[32];
         graph_id(i, id);
@@ -69,6 +69,37 @@ static void examples_are_those_of_the_manifest(void **state)
     plumb_error err = {0};
     assert_int_equal(plumb__h5_example_strings(reader, "quality", &ids, &err), PLUMB_ERR_ARGUMENT);
     assert_string_equal(err.message, "examples have no strings named quality");
+    plumb__h5_reader_free(reader);
+    unlink(path);
+}
+
+/* Every fifth example has the two segments of graph_maker.c. */
+static void segments_are_those_of_the_manifest(void **state)
+{
+    (void)state;
+    const plumb__h5_segments *s = NULL;
+    const uint64_t *offsets;
+    const uint32_t *codes;
+    const char *const *names;
+    size_t n_names;
+    graph_whole(path, STEPS, USES);
+    plumb__h5_reader *reader = opened();
+    assert_int_equal(plumb__h5_example_segments(reader, &s, NULL), PLUMB_OK);
+    assert_int_equal(plumb__h5_example_annotators(reader, &offsets, &codes, &names, &n_names, NULL),
+                     PLUMB_OK);
+    assert_int_equal(s->n, 2 * ((GRAPH_EXAMPLES + 4) / 5));
+    for (size_t e = 0; e < GRAPH_EXAMPLES; e++)
+        assert_int_equal(s->offsets[e + 1] - s->offsets[e], e % 5 == 0 ? 2 : 0);
+    for (size_t i = 0; i < s->n; i += 2) {
+        assert_true(s->kind[i] == 0 && s->from[i] == 0 && s->to[i] == 4 && s->weight[i] == 0.25);
+        assert_true(s->kind[i + 1] == 1 && s->from[i + 1] == 1 && s->weight[i + 1] == 0.75);
+        assert_string_equal(s->component[i], "premise");
+        assert_string_equal(s->component[i + 1], "");
+        assert_string_equal(s->profile[i + 1], "{\"layers\":{}}");
+        assert_int_equal(s->annotator_offsets[i + 1] - s->annotator_offsets[i], 0);
+        assert_int_equal(s->annotator_offsets[i + 2] - s->annotator_offsets[i + 1], 2);
+        assert_string_equal(names[s->annotators[s->annotator_offsets[i + 1] + 1]], "dan");
+    }
     plumb__h5_reader_free(reader);
     unlink(path);
 }
@@ -422,6 +453,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(examples_are_those_of_the_manifest),
+        cmocka_unit_test(segments_are_those_of_the_manifest),
         cmocka_unit_test(statements_keep_their_bytes),
         cmocka_unit_test(ledger_is_the_sum_of_the_charges),
         cmocka_unit_test(index_finds_every_unit_of_an_example),

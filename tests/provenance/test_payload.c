@@ -52,7 +52,7 @@ static void golden_bytes_by_the_specification(void **state)
     const int32_t example = 5, segment = -1;
     const uint16_t micro_batch = 1, rows = 7, norm = 0x3f00, mask = 0x3c00, clip = 0x3800;
     const float weight = 1.0f, loss = 2.0f, entropy = 0.5f, contribution = 0.25f;
-    const uint8_t decision = 1, reason = 2, checked = 1, kind = 1, live = 1;
+    const uint8_t decision = 1, reason = 2, checked = 1, band = 3, kind = 1, live = 1;
     const double nu = 1.0, budget = 2.0, spent = 0.5;
     const plumb__step step = {.attempt = 3,
                               .step = 9,
@@ -77,6 +77,7 @@ static void golden_bytes_by_the_specification(void **state)
                               .decision = &decision,
                               .reason = &reason,
                               .checked = &checked,
+                              .band = &band,
                               .norm = &norm,
                               .mask = &mask,
                               .clip = &clip,
@@ -87,7 +88,7 @@ static void golden_bytes_by_the_specification(void **state)
                               .contribution = &contribution,
                               .live = &live};
     static const uint8_t golden[] = {
-        'P',  'L',  'S',  '1',  3,    0,    0,    0,    9, 0, 0,    0,    0, 0,
+        'P',  'L',  'S',  '2',  3,    0,    0,    0,    9, 0, 0,    0,    0, 0,
         0,    0, /* magic, attempt, step */
         0,    0,    0,    0,    0,    0,    0xf0, 0x3f, 0, 0, 0,    0,    0, 0,
         0xe0, 0x3f, /* loss, lr */
@@ -99,7 +100,7 @@ static void golden_bytes_by_the_specification(void **state)
         0,    0,                                                       /* scalar, units, uses */
         5,    0,    0,    0,    0xff, 0xff, 0xff, 0xff, 1, 0, 7,    0, /* example … rows */
         0,    0,    0x80, 0x3f, 0,    0,    0,    0x40, 0, 0, 0,    0x3f, 1, 2,
-        1,                                     /* weight … checked */
+        1,    3,                               /* weight … band */
         0,    0x3f, 0,    0x3c, 0,    0x38, 1, /* the edge */
         0,    0,    0,    0,    0,    0,    0xf0, 0x3f, 0, 0, 0,    0,    0, 0,
         0,    0x40,                                                           /* nu, budget */
@@ -153,8 +154,8 @@ static void wrong_lengths_and_counts_are_refused(void **state)
     assert_int_equal(decode_exact(bytes.data, n, &err), PLUMB_OK);
     bytes.data[0] = 'p';
     assert_int_equal(decode_exact(bytes.data, n, &err), PLUMB_ERR_FORMAT);
-    assert_string_equal(err.message, "step payload: does not begin with \"PLS1\"; it is not a step "
-                                     "or of a later version");
+    assert_string_equal(err.message, "step payload: does not begin with \"PLS2\"; it is not a step "
+                                     "or of another version");
     plumb__bytes_free(&bytes);
 }
 
