@@ -1,4 +1,4 @@
-/* How the parts of one task add up to one training signal (docs/formats/manifest.md section 4):
+/* How the parts of one task add up to one training signal (docs/formats/manifest.md section 3):
  * segments of a record, or records that are components of one parent. */
 #include "manifest/recombine.h"
 

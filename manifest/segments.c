@@ -1,5 +1,5 @@
 /* The segments of a record: parts of it with a profile, a weight and annotators of their own
- * (docs/formats/manifest.md sections 1 and 4). */
+ * (docs/formats/manifest.md sections 1 and 3). */
 #include "base/alloc.h"
 #include "manifest/names.h"
 #include "manifest/recombine.h"

@@ -1,5 +1,5 @@
 /* Aim: segments and records of one parent have the profile, weight and annotators that
- * docs/formats/manifest.md sections 1 and 4 give them, and what is no division of a record is
+ * docs/formats/manifest.md sections 1 and 3 give them, and what is no division of a record is
  * refused with its place. Method: signed manifests against weights worked out by hand; one wrong
  * thing at a time, exact messages; the explanation says the same as the table. */
 #include "manifest_fixture.h"
