@@ -2,6 +2,7 @@
 #include "cli/trust_verbs.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static const struct option options[] = {{"root", required_argument, NULL, 'r'},
                                         {"new-root", required_argument, NULL, 'w'},
@@ -227,7 +228,12 @@ int plumb__trust_apply(const plumb__trust_arguments *args, const plumb__trust_ke
         status = check_seen(state, next, true, &err);
     }
     if (status == PLUMB_OK) status = act(args, keys, &change, &err);
-    if (status == PLUMB_OK && !change.pending) status = remember(state, store, &err);
+    if (status == PLUMB_OK && !change.pending) {
+        status = remember(state, store, &err);
+        /* Roots that have a store already: a second first version of it would be another history.
+         */
+        if (status == PLUMB_ERR_TRUST && strcmp(args->verb, "init") == 0) (void)unlink(store);
+    }
     plumb_state_free(state);
     if (status != PLUMB_OK) return plumb__cli_fail(&err);
     if (change.pending) {

@@ -87,6 +87,32 @@ static void print_roots(const char *path, const plumb_trust *trust)
     }
 }
 
+/* "  acme/tags: version 2, …", of each manifest that was seen under these roots. */
+static plumb_status print_seen_manifests(const plumb_state *state, const plumb_trust *trust,
+                                         plumb_error *err)
+{
+    char *text = NULL;
+    const plumb_status status = plumb_state_json(state, trust, &text, err);
+    if (status != PLUMB_OK) return status;
+    json_t *pins = json_loads(text, 0, NULL), *entries;
+    const char *name;
+    json_object_foreach(json_object_get(pins, "manifests"), name, entries)
+    {
+        char vendor[128];
+        const char *slash = strchr(name, '/');
+        if (slash == NULL) continue;
+        snprintf(vendor, sizeof vendor, "%.*s", (int)(slash - name), name);
+        const uint64_t version = plumb_state_manifest_version(state, trust, vendor, slash + 1);
+        fputs("                 ", stdout);
+        plumb__cli_print_text(name, 0);
+        if (version > 0) printf(" up to version %llu\n", (unsigned long long)version);
+        if (version == 0) puts(" signed by compromised keys only: counts as never seen");
+    }
+    json_decref(pins);
+    plumb_text_free(text);
+    return PLUMB_OK;
+}
+
 static plumb_status print_seen(const plumb_trust *trust, plumb_error *err)
 {
     plumb_state *state = NULL;
@@ -100,8 +126,9 @@ static plumb_status print_seen(const plumb_trust *trust, plumb_error *err)
     } else {
         puts("seen here        never");
     }
+    const plumb_status listed = print_seen_manifests(state, trust, err);
     plumb_state_free(state);
-    return PLUMB_OK;
+    return listed;
 }
 
 static plumb_status print_json(const plumb_trust *trust, plumb_error *err)

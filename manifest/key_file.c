@@ -115,8 +115,8 @@ static plumb_status unarmour(const char *path, const plumb__bytes *text,
         armour(blob, got, &again);
     }
     plumb_status status = plumb__bytes_check(&again, err);
-    if (status == PLUMB_OK &&
-        (again.size != text->size || memcmp(again.data, text->data, again.size) != 0)) {
+    if (status == PLUMB_OK && (again.size == 0 || again.size != text->size ||
+                               memcmp(again.data, text->data, again.size) != 0)) {
         status = plumb__fail(err, PLUMB_ERR_FORMAT,
                              "%s: is not a Plumbline secret key, or is damaged", path);
     }

@@ -115,6 +115,11 @@ static void customer_follows(void **state)
     works("plumb --quiet --state customer manifest verify records.plumb.json --trust old.json");
     run = cli("plumb --state customer trust pin trust.json --fingerprint %s", fingerprint);
     assert_int_equal(run->code, 0);
+    /* The same roots cannot begin once more. */
+    run = cli("plumb trust init again.json --root a.key --root b.key --threshold 2" PASS);
+    assert_int_equal(run->code, 5);
+    assert_non_null(strstr(run->err, "plumb: again.json: rollback: this trust store was seen "));
+    assert_int_not_equal(access("again.json", F_OK), 0);
     run = cli("plumb --state customer manifest verify records.plumb.json --trust old.json");
     assert_int_equal(run->code, 5);
     assert_non_null(strstr(run->err, "plumb: old.json: rollback: this trust store was seen after 1 "
