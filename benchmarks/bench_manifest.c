@@ -1,13 +1,16 @@
 /* The pieces of scripts/bench.sh manifest, each a process of its own, one JSON object on its last
  * line:
  *   bench_manifest make DIR N            records.jsonl, taxonomy.json and trust.json in DIR
+ *   bench_manifest mix DIR N             the same, but see below
  *   bench_manifest sign DIR              one signing of the file
  *   bench_manifest open DIR THREADS      verify and load, and what it takes in memory
  *   bench_manifest hash DIR ROUNDS       digests of the same bytes, in turn: ours, libcrypto's EVP,
  *                                        libsodium's; and the leaf hashes of its lines
  *   bench_manifest parse DIR             jansson alone over the lines, one thread
- * Texts are distinct, the rest follows a labelling shop: 50 rubrics, 20 domains, 2,000 batches, 300
- * annotators in sets of one to three, most of them used often and some seldom. */
+ * Texts are distinct, the rest follows a labelling shop: 20 domains, 50 rubrics, 2,000 batches of
+ * one domain and two rubrics each, 25 teams of 12 annotators of whom one to three label a record.
+ * `mix` draws rubric, domain and annotators of every record anew, so that nearly each has a
+ * combination of its own: the worst that such a file can do to a table. */
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -26,7 +29,7 @@
 #include <openssl/evp.h>
 #endif
 
-enum { RUBRICS = 50, DOMAINS = 20, BATCHES = 2000, ANNOTATORS = 300, READ_CAP_GIB = 16 };
+enum { RUBRICS = 50, DOMAINS = 20, BATCHES = 2000, TEAMS = 25, TEAM = 12, READ_CAP_GIB = 16 };
 
 static void check(plumb_status status, const plumb_error *err)
 {
@@ -116,32 +119,45 @@ static size_t make_text(uint32_t number, char *out)
     return (size_t)(at - out);
 }
 
-static void make_record(uint32_t i, uint32_t total, plumb__bytes *out)
+/* One to three of the twelve, or of everybody. */
+static void add_annotators(uint32_t batch, bool mixed, plumb__bytes *out)
+{
+    const uint32_t first = mixed ? 0 : batch % TEAMS * TEAM, all = mixed ? TEAMS * TEAM : TEAM;
+    uint32_t from = 0;
+    for (uint32_t left = 1 + often(3); left > 0; left--) {
+        /* Rising, so that nobody comes twice. */
+        const uint32_t at = from + draw(all - from - left + 1);
+        plumb__bytes_appendf(out, "%s\"a%03u\"", from > 0 ? "," : "", first + at);
+        from = at + 1;
+    }
+}
+
+static void make_record(uint32_t i, uint32_t total, bool mixed, plumb__bytes *out)
 {
     char text[256], hex[PLUMB__HASH_HEX_BYTES];
     const size_t n = make_text(i, text);
     const plumb__hash digest = plumb__sha256(text, n);
+    const uint32_t batch = (uint32_t)((uint64_t)i * BATCHES / total);
+    const uint32_t rubric = mixed ? draw(RUBRICS) : (batch * 7 + draw(2) * 13) % RUBRICS;
+    const uint32_t domain = mixed ? draw(DOMAINS) : batch % DOMAINS;
     plumb__hash_hex(&digest, hex);
     plumb__bytes_appendf(out,
                          "{\"id\":\"bench:%07u\",\"content\":{\"sha256\":\"%s\",\"bytes\":%zu},"
                          "\"text\":\"%s\",\"label\":\"class-%02u\",\"rubric\":\"rubric-%02u@1\","
                          "\"domain\":\"domain-%02u\",\"batch\":\"batch-%04u\",\"annotators\":[",
-                         i, hex, n, text, often(40), often(RUBRICS), often(DOMAINS),
-                         (uint32_t)((uint64_t)i * BATCHES / total));
-    for (uint32_t a = 0, sets = 1 + often(3); a < sets; a++) {
-        plumb__bytes_appendf(out, "%s\"a%03u\"", a > 0 ? "," : "", often(ANNOTATORS));
-    }
+                         i, hex, n, text, often(40), rubric, domain, batch);
+    add_annotators(batch, mixed, out);
     plumb__bytes_appendf(out, "],\"quality\":0.%02u}\n", 50 + draw(50));
 }
 
-static void make_records(const char *dir, uint32_t n)
+static void make_records(const char *dir, uint32_t n, bool mixed)
 {
     plumb__bytes block = {0};
     plumb_error err = {0};
     FILE *out = fopen(path_in(dir, "records.jsonl"), "wb");
     if (out == NULL) exit(4);
     for (uint32_t i = 0; i < n; i++) {
-        make_record(i, n, &block);
+        make_record(i, n, mixed, &block);
         if (block.size < (1u << 20) && i + 1 < n) continue;
         check(plumb__bytes_check(&block, &err), &err);
         if (fwrite(block.data, 1, block.size, out) != block.size) exit(4);
@@ -183,12 +199,12 @@ static void make_trust(const char *dir)
     plumb_key_free(vendor);
 }
 
-static void run_make(const char *dir, uint32_t n)
+static void run_make(const char *dir, uint32_t n, bool mixed)
 {
     uint64_t bytes = 0;
     plumb_error err = {0};
     const uint64_t start = plumb__monotonic_ns();
-    make_records(dir, n);
+    make_records(dir, n, mixed);
     make_taxonomy(dir);
     make_trust(dir);
     check(plumb__file_size(path_in(dir, "records.jsonl"), &bytes, &err), &err);
@@ -215,9 +231,9 @@ static void run_sign(const char *dir)
     plumb_key_free(key);
 }
 
-/* Distinct bytes that the table must keep whatever its form: every id once; the other strings are
- * counted by the caller, who made the file. */
-static uint64_t id_bytes(const plumb_manifest *m, uint64_t records)
+/* Distinct texts that the table must keep whatever its form, each with its NUL: ids and texts; the
+ * few names beside them do not count. *stored: as the table lays them, at multiples of 8. */
+static uint64_t distinct_bytes(const plumb_manifest *m, uint64_t records, uint64_t *stored)
 {
     uint64_t total = 0;
     plumb_error err = {0};
@@ -225,7 +241,9 @@ static uint64_t id_bytes(const plumb_manifest *m, uint64_t records)
     for (uint32_t i = 0; i < records; i++) {
         plumb_record_default(&r);
         check(plumb_manifest_record(m, i, &r, &err), &err);
-        total += strlen(r.id) + (r.text != NULL ? strlen(r.text) : 0);
+        const size_t id = strlen(r.id) + 1, text = r.text != NULL ? strlen(r.text) + 1 : 0;
+        total += id + text;
+        *stored += (id + 7) / 8 * 8 + (text + 7) / 8 * 8;
     }
     return total;
 }
@@ -242,10 +260,12 @@ static void run_open(const char *dir, unsigned threads)
     const double seconds = seconds_since(start);
     const uint64_t peak = peak_bytes();
     plumb_manifest_describe(m, &info);
+    uint64_t stored = 0;
+    const uint64_t strings = distinct_bytes(m, info.records, &stored);
     printf("{\"seconds\":%.4f,\"records\":%llu,\"threads\":%u,\"table_bytes\":%llu,"
-           "\"string_bytes\":%llu,\"peak_bytes\":%llu}\n",
+           "\"string_bytes\":%llu,\"stored_string_bytes\":%llu,\"peak_bytes\":%llu}\n",
            seconds, (unsigned long long)info.records, threads, (unsigned long long)info.table_bytes,
-           (unsigned long long)id_bytes(m, info.records), (unsigned long long)peak);
+           (unsigned long long)strings, (unsigned long long)stored, (unsigned long long)peak);
     plumb_manifest_free(m);
     plumb_trust_free(trust);
 }
@@ -370,7 +390,9 @@ int main(int argc, char **argv)
     const unsigned long number = argc >= 4 ? strtoul(argv[3], NULL, 10) : 0;
     check(plumb__crypto_init(&err), &err);
     if (strcmp(verb, "make") == 0 && number > 0) {
-        run_make(argv[2], (uint32_t)number);
+        run_make(argv[2], (uint32_t)number, false);
+    } else if (strcmp(verb, "mix") == 0 && number > 0) {
+        run_make(argv[2], (uint32_t)number, true);
     } else if (strcmp(verb, "sign") == 0) {
         run_sign(argv[2]);
     } else if (strcmp(verb, "open") == 0) {
@@ -380,7 +402,7 @@ int main(int argc, char **argv)
     } else if (strcmp(verb, "parse") == 0) {
         run_parse(argv[2]);
     } else {
-        (void)fprintf(stderr, "usage: bench_manifest make|sign|open|hash|parse DIR [N]\n");
+        (void)fprintf(stderr, "usage: bench_manifest make|mix|sign|open|hash|parse DIR [N]\n");
         return 2;
     }
     return 0;

@@ -3,15 +3,18 @@
 
 usage: scripts/bench.sh manifest [--records N] [--rounds R] [--keep DIR]
 
-N made-up records of about 300 bytes (texts distinct; 50 rubrics, 20 domains, 2,000 batches, 300
-annotators in sets of one to three) in a temporary folder, signed; then rounds in turn, a fresh
-process for each measurement: open with two threads, open with one, sign, and the peers.
+N made-up records of about 300 bytes in a temporary folder, signed: texts distinct, 20 domains, 50
+rubrics, 2,000 batches of one domain and two rubrics each, 25 teams of 12 annotators, one to three a
+record. Then rounds in turn, a fresh process for each measurement: open with two threads, open with
+one, sign, and the peers. `mixed` is a file where nearly every record combines rubric, domain, batch
+and annotators as no other does: the worst case for a table that shares combinations.
 
 records_per_s    verify and load on two threads: signatures, SHA-256, BLAKE2b, tree, then the table
 hash_share       our SHA-256 of the file, block by block, against the fastest installed SHA-256
                  (libcrypto's EVP, libsodium) over the same bytes in the same process;
                  `digests` has the others, the leaf hashes of the lines among them
-bytes_per_record the table less its distinct ids and texts
+bytes_per_record the table less its distinct ids and texts with their NULs;
+                 bytes_per_record_stored less what they take as they lie, at multiples of 8
 proof_ms         one record's proof made and checked, the tile store in the page cache; `proof` has
                  it cold, the making of the store, sizes
 model_signing_ratio  plumb manifest verify / model_signing verify of the same file, wall time of
@@ -124,6 +127,17 @@ def digests(folder, count):
             hashed["leaves"] / statistics.median(hashed["tree"])}
 
 
+def mixed(folder, records):
+    folder = os.path.join(folder, "mixed")
+    os.makedirs(folder)
+    piece("mix", folder, records)
+    piece("sign", folder)
+    run = piece("open", folder, 2)
+    shutil.rmtree(folder)
+    return {"records": records, "records_per_s": records / run["seconds"], "bytes_per_record":
+            (run["table_bytes"] - run["string_bytes"]) / records, "peak_bytes": run["peak_bytes"]}
+
+
 def judged(result):
     """Each aim with its figure: met, missed or not measured."""
     out = {}
@@ -156,6 +170,7 @@ def summary(made, seen, hashed, proofs, peer):
               "records_per_s_spread": kit.spread([r["seconds"] for r in seen["open_two"]])[1],
               "hash_share": hashed["share"], "digests": hashed,
               "bytes_per_record": (last["table_bytes"] - last["string_bytes"]) / n,
+              "bytes_per_record_stored": (last["table_bytes"] - last["stored_string_bytes"]) / n,
               "table_bytes": last["table_bytes"], "string_bytes": last["string_bytes"],
               "peak_bytes": max(r["peak_bytes"] for r in seen["open_two"]),
               "sign_s": median_of(seen["sign"]),
@@ -180,6 +195,9 @@ def main():
     args = ap.parse_args()
     folder = args.keep or tempfile.mkdtemp(prefix="plumb-bench-")
     os.makedirs(folder, exist_ok=True)
+    for name in ("trust.json", "mixed"):
+        if os.path.exists(os.path.join(folder, name)):
+            sys.exit(f"{folder} holds a benchmark already; take an empty folder")
     facts = kit.facts()
     made = piece("make", folder, args.records)
     kit.say(f"{made['records']} records, {made['bytes']} bytes")
@@ -190,6 +208,7 @@ def main():
     seen = rounds(folder, args.rounds, peer)
     proofs = piece(folder, 2000, name="bench_proofs")
     result = summary(made, seen, digests(folder, args.rounds), proofs, peer)
+    result["mixed"] = mixed(folder, max(1000, args.records // 5))
     if not args.keep:
         shutil.rmtree(folder)
     kit.finish("manifest", {"bench": "manifest", **facts, **result, "aims": judged(result),
