@@ -104,6 +104,9 @@ plumb_status plumb__cli_check_manifest(const char *path, const plumb_trust *trus
                                        const plumb_manifest *manifest, uint64_t *seen,
                                        plumb_error *err);
 
+/* The same of the manifest that a verified run used, which may be older than the newest. */
+plumb_status plumb__cli_check_run(const char *dir, const plumb_trust *trust, plumb_error *err);
+
 /* "YYYY-MM-DD" or "YYYY-MM-DDThh:mm:ssZ" to seconds since 1970, and back into out[21]. */
 bool plumb__cli_parse_time(const char *text, int64_t *unix_s);
 void plumb__cli_format_time(int64_t unix_s, char out[21]);

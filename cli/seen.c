@@ -28,3 +28,29 @@ plumb_status plumb__cli_check_manifest(const char *path, const plumb_trust *trus
     plumb_state_free(state);
     return status;
 }
+
+static const char *text_of(const json_t *obj, const char *name)
+{
+    const char *text = json_string_value(json_object_get(obj, name));
+    return text != NULL ? text : "";
+}
+
+plumb_status plumb__cli_check_run(const char *dir, const plumb_trust *trust, plumb_error *err)
+{
+    char path[4400];
+    plumb_state *state = NULL;
+    if (trust == NULL) return PLUMB_OK;
+    snprintf(path, sizeof path, "%s/run.json", dir);
+    json_t *run = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *manifest = json_object_get(run, "manifest");
+    const plumb_state_statement used = {
+        text_of(manifest, "vendor"), text_of(manifest, "dataset"),
+        (uint64_t)json_integer_value(json_object_get(manifest, "version")),
+        text_of(manifest, "root"), text_of(manifest, "statement")};
+    plumb_status status = plumb_state_open(plumb__cli.state, &state, err);
+    if (status == PLUMB_OK)
+        status = plumb_state_check_statement(state, "its manifest", trust, &used, err);
+    plumb_state_free(state);
+    json_decref(run);
+    return status;
+}

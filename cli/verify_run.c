@@ -74,7 +74,12 @@ int plumb__verify_run(const plumb__verify_arguments *a, const char *dir, const c
     options.require_closed = a->closed;
     options.manifest_path = a->manifest;
     const char *root = trust != NULL ? plumb_trust_root_fingerprint(trust) : "";
-    const plumb_status status = plumb_bundle_verify(dir, &options, &report, &err);
+    plumb_status status = plumb_bundle_verify(dir, &options, &report, &err);
+    if (status == PLUMB_OK && plumb__cli_check_run(dir, trust, &err) != PLUMB_OK) {
+        status = err.status;
+        report.holds = false;
+        snprintf(report.first_problem, sizeof report.first_problem, "%s", err.message);
+    }
     if (plumb__cli.json) print_json(&report, status, a->full, root);
     if (status != PLUMB_OK) {
         fprintf(stderr, "%s: %s: %s\nplumb: still trustworthy: %s\n", plumb__cli_name(), dir,

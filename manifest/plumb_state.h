@@ -36,6 +36,17 @@ PLUMB_API plumb_status plumb_state_check_manifest(const plumb_state *state, cons
                                                   const plumb_trust *trust,
                                                   const plumb_manifest *manifest, bool past,
                                                   plumb_error *err) PLUMB_MUST_CHECK;
+/* What a finished run says it used: refused (trust) where the same version was seen with another
+ * record tree or statement. */
+typedef struct plumb_state_statement {
+    const char *vendor, *dataset;
+    uint64_t manifest_version;
+    const char *root, *statement; /* as in plumb_manifest_info: root_hex, statement_digest */
+} plumb_state_statement;
+PLUMB_API plumb_status plumb_state_check_statement(const plumb_state *state, const char *what,
+                                                   const plumb_trust *trust,
+                                                   const plumb_state_statement *statement,
+                                                   plumb_error *err) PLUMB_MUST_CHECK;
 /* Checks both, then remembers them; the state must be locked. manifest may be NULL. */
 PLUMB_API plumb_status plumb_state_pin(plumb_state *state, const char *what,
                                        const plumb_trust *trust, const plumb_manifest *manifest,

@@ -152,24 +152,37 @@ static bool stands(const json_t *entry, const plumb_trust *trust, const char *ve
     return bad == 0 || good >= need;
 }
 
-static plumb_status check_same(const char *what, const json_t *entry, const plumb_manifest *m,
-                               plumb_error *err)
+static plumb_status check_same(const char *what, const json_t *entry,
+                               const plumb_state_statement *s, plumb_error *err)
 {
-    const plumb__statement *s = &m->statement;
-    if (strcmp(text_of(entry, "root"), m->root_hex) != 0) {
+    if (strcmp(text_of(entry, "root"), s->root) != 0) {
         return plumb__fail(err, PLUMB_ERR_TRUST,
                            "%s: equivocation: version %" PRIu64
                            " of %s/%s was seen with the record tree %.16s… (on %s), here it is "
                            "%.16s…; ask the vendor which one holds",
-                           what, s->version, s->vendor, s->dataset, text_of(entry, "root"),
-                           text_of(entry, "seen"), m->root_hex);
+                           what, s->manifest_version, s->vendor, s->dataset, text_of(entry, "root"),
+                           text_of(entry, "seen"), s->root);
     }
-    if (strcmp(text_of(entry, "statement"), m->statement_hex) == 0) return PLUMB_OK;
+    if (strcmp(text_of(entry, "statement"), s->statement) == 0) return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_TRUST,
                        "%s: equivocation: version %" PRIu64
                        " of %s/%s was seen with another statement about the same records (on %s); "
                        "ask the vendor which one holds",
-                       what, s->version, s->vendor, s->dataset, text_of(entry, "seen"));
+                       what, s->manifest_version, s->vendor, s->dataset, text_of(entry, "seen"));
+}
+
+plumb_status plumb_state_check_statement(const plumb_state *state, const char *what,
+                                         const plumb_trust *trust, const plumb_state_statement *s,
+                                         plumb_error *err)
+{
+    const json_t *entries = seen_versions(state, trust, s->vendor, s->dataset);
+    for (size_t i = 0; i < json_array_size(entries); i++) {
+        const json_t *entry = json_array_get(entries, i);
+        if (number_of(entry, "version") == s->manifest_version && stands(entry, trust, s->vendor)) {
+            PLUMB_TRY(check_same(what, entry, s, err));
+        }
+    }
+    return PLUMB_OK;
 }
 
 static plumb_status check_supersedes(const char *what, const json_t *entry, const plumb_manifest *m,
@@ -203,11 +216,13 @@ plumb_status plumb_state_check_manifest(const plumb_state *state, const char *wh
 {
     const plumb__statement *s = &m->statement;
     const json_t *entries = seen_versions(state, trust, s->vendor, s->dataset);
+    const plumb_state_statement same = {s->vendor, s->dataset, s->version, m->root_hex,
+                                        m->statement_hex};
+    PLUMB_TRY(plumb_state_check_statement(state, what, trust, &same, err));
     for (size_t i = 0; i < json_array_size(entries); i++) {
         const json_t *entry = json_array_get(entries, i);
         const uint64_t version = number_of(entry, "version");
         if (!stands(entry, trust, s->vendor)) continue;
-        if (version == s->version) PLUMB_TRY(check_same(what, entry, m, err));
         /* A finished run is judged by what was withdrawn when it began. */
         if (version == s->version && !past) {
             PLUMB_TRY(plumb__state_check_withdrawals(what, entry, m, err));

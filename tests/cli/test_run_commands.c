@@ -3,6 +3,8 @@
  * run on it; its JSON is parsed, its CSV and table compared with it. */
 #include "run_forge.h"
 
+#include "manifest/plumb_state.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,6 +101,46 @@ static void verify_takes_whatever_it_is(void **state)
     plumb(g, "verify nowhere --trust trust.json");
     assert_int_equal(last.code, 4);
     assert_string_equal(last.errors, "plumb: nowhere: cannot be found\n");
+}
+
+/* Another manifest of the same version was seen here; a newer one, or none, is no objection. */
+static void verify_compares_with_what_was_seen(void **state)
+{
+    forge *g = *state;
+    plumb_manifest_info info;
+    plumb_sign_options options = sign_defaults();
+    plumb_manifest *other = NULL;
+    plumb_state *seen = NULL;
+    char dir[300];
+    plumb_manifest_describe(g->manifest, &info);
+    options.vendor = info.vendor;
+    options.dataset = info.dataset;
+    write_text(
+        fixture_path(g->f, "other.jsonl"),
+        "{\"id\":\"x\",\"content\":{\"sha256\":\"b94d27b9934d3e08a52e52d7da7dabfac484efe37a53"
+        "80ee9088f7ace2efcde9\",\"bytes\":11}}\n");
+    for (unsigned more = 0; more < 2; more++) {
+        options.manifest_version = info.manifest_version + 1 - more;
+        (void)remove(fixture_path(g->f, "other.plumb.json"));
+        (void)remove(fixture_path(g->f, "other.checkpoint"));
+        assert_works(
+            plumb_manifest_sign(fixture_path(g->f, "other.jsonl"), g->f->vendor, &options, err));
+        assert_works(plumb_manifest_open(fixture_path(g->f, "other.plumb.json"), g->trust, NULL,
+                                         &other, err));
+        snprintf(dir, sizeof dir, "%.200s/seen-%u", g->f->dir, more);
+        assert_works(plumb_state_lock(dir, &seen, err));
+        assert_works(plumb_state_pin(seen, "t", g->trust, other, err));
+        plumb_state_free(seen);
+        plumb_manifest_free(other);
+        plumb(g, "--state seen-%u verify run --trust trust.json", more);
+        assert_int_equal(last.code, more ? 5 : 0);
+        assert_true((strstr(last.errors, "plumb: run: its manifest: equivocation: version ") !=
+                     NULL) == (more == 1));
+    }
+    plumb(g, "--state seen-1 verify run --trust trust.json --json");
+    json_t *report = output_json();
+    assert_true(json_is_false(json_object_get(report, "holds")));
+    json_decref(report);
 }
 
 static void verify_wants_trust(void **state)
@@ -296,12 +338,19 @@ static void help_has_an_example(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(verify_says_that_it_holds), cmocka_unit_test(verify_takes_whatever_it_is),
-        cmocka_unit_test(verify_wants_trust),        cmocka_unit_test(verify_says_no),
-        cmocka_unit_test(verify_of_a_step_beyond),   cmocka_unit_test(verify_of_a_stranger),
-        cmocka_unit_test(show_is_one_screen),        cmocka_unit_test(show_of_an_open_run),
-        cmocka_unit_test(query_in_three_formats),    cmocka_unit_test(query_finds_nothing),
-        cmocka_unit_test(query_is_told_wrongly),     cmocka_unit_test(help_has_an_example),
+        cmocka_unit_test(verify_says_that_it_holds),
+        cmocka_unit_test(verify_takes_whatever_it_is),
+        cmocka_unit_test(verify_compares_with_what_was_seen),
+        cmocka_unit_test(verify_wants_trust),
+        cmocka_unit_test(verify_says_no),
+        cmocka_unit_test(verify_of_a_step_beyond),
+        cmocka_unit_test(verify_of_a_stranger),
+        cmocka_unit_test(show_is_one_screen),
+        cmocka_unit_test(show_of_an_open_run),
+        cmocka_unit_test(query_in_three_formats),
+        cmocka_unit_test(query_finds_nothing),
+        cmocka_unit_test(query_is_told_wrongly),
+        cmocka_unit_test(help_has_an_example),
     };
     return cmocka_run_group_tests(tests, setup, forge_teardown);
 }
