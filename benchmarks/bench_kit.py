@@ -84,6 +84,7 @@ class Bundle:
     def __init__(self, records, length, depths=(None,), policy=None):
         self.dir = tempfile.mkdtemp(prefix="plumb-bench-")
         self.path = lambda name: os.path.join(self.dir, name)
+        os.environ["PLUMB_STATE"] = self.path("state")  # the versions seen here are nobody else's
         with open(self.path("pass"), "w") as f:
             f.write("for this measurement only\n")
         os.chmod(self.path("pass"), 0o600)
