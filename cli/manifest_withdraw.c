@@ -11,6 +11,9 @@ static const char help_text[] =
     "                               [--at TIME] --key K [--passphrase-file F]\n"
     "                               [--runs DIR …] [--trust trust.json]\n"
     "       plumb manifest withdraw NAME.plumb.json --cosign --key K [--passphrase-file F]\n"
+    "       plumb manifest withdraw NAME.plumb.json --id ID … --reason … --payload FILE\n"
+    "       plumb manifest withdraw NAME.plumb.json --attach FILE --signature SIG.bin\n"
+    "                               --signer-key K.pub\n"
     "\n"
     "Appends a signed statement to NAME.withdrawals: these records must not train any more. Hand "
     "the\n"
@@ -23,11 +26,16 @@ static const char help_text[] =
     "them);\n"
     "--trust checks who signed those runs.\n"
     "\n"
+    "With a key kept elsewhere: --payload writes FILE and FILE.pae, whose bytes are to be signed "
+    "with\n"
+    "pure Ed25519; --attach puts the signature (64 raw bytes) on.\n"
+    "\n"
     "example: plumb manifest withdraw records.plumb.json --id deb:abgate#role --reason consent \\\n"
     "             --key keys/acme.key\n";
 
 typedef struct arguments {
     const char *path, *key, *passphrase_file, *ids_file, *reason, *at, *trust;
+    const char *payload, *attach, *signature, *signer_key;
     plumb_withdraw_options withdraw;
     plumb__texts ids, runs;
     bool cosign, help;
@@ -54,18 +62,31 @@ static int take_option(int option, arguments *out)
     case 'n': out->withdraw.note = optarg; return 0;
     case 'a': out->at = optarg; return 0;
     case 'c': out->cosign = true; return 0;
+    case 'o': out->payload = optarg; return 0;
+    case 'A': out->attach = optarg; return 0;
+    case 's': out->signature = optarg; return 0;
+    case 'K': out->signer_key = optarg; return 0;
     default: return plumb__cli_take(option, optarg) ? 0 : PLUMB__EXIT_USAGE;
     }
 }
 
-static int check(arguments *a)
+static const char command[] = "manifest withdraw";
+
+/* --cosign and --attach sign what is there already. */
+static int check_signing(const arguments *a)
 {
-    static const char command[] = "manifest withdraw";
-    if (a->key == NULL) return plumb__cli_usage(command, "manifest withdraw wants --key");
-    if (a->cosign && (a->ids.n > 0 || a->ids_file != NULL || a->reason != NULL)) {
-        return plumb__cli_usage(command, "--cosign signs what is there; it takes no records");
+    if (a->ids.n > 0 || a->ids_file != NULL || a->reason != NULL) {
+        return plumb__cli_usage(command, "%s signs what is there; it takes no records",
+                                a->cosign ? "--cosign" : "--attach");
     }
-    if (a->cosign) return 0;
+    if (a->attach != NULL && (a->signature == NULL || a->signer_key == NULL)) {
+        return plumb__cli_usage(command, "--attach wants --signature and --signer-key");
+    }
+    return 0;
+}
+
+static int check_records(arguments *a)
+{
     if (a->ids_file != NULL) {
         const int code = plumb__texts_read(&a->ids, a->ids_file);
         if (code != 0) return code;
@@ -84,6 +105,18 @@ static int check(arguments *a)
     return 0;
 }
 
+static int check(arguments *a)
+{
+    const int ways = (a->key != NULL) + (a->payload != NULL) + (a->attach != NULL);
+    if (ways != 1) {
+        return plumb__cli_usage(command, "manifest withdraw wants --key, --payload or --attach");
+    }
+    if (a->cosign && a->key == NULL) {
+        return plumb__cli_usage(command, "--cosign wants --key");
+    }
+    return a->cosign || a->attach != NULL ? check_signing(a) : check_records(a);
+}
+
 static int parse(int argc, char **argv, arguments *out)
 {
     static const struct option options[] = {{"key", required_argument, NULL, 'k'},
@@ -94,6 +127,10 @@ static int parse(int argc, char **argv, arguments *out)
                                             {"note", required_argument, NULL, 'n'},
                                             {"at", required_argument, NULL, 'a'},
                                             {"cosign", no_argument, NULL, 'c'},
+                                            {"payload", required_argument, NULL, 'o'},
+                                            {"attach", required_argument, NULL, 'A'},
+                                            {"signature", required_argument, NULL, 's'},
+                                            {"signer-key", required_argument, NULL, 'K'},
                                             {"runs", required_argument, NULL, 'R'},
                                             {"trust", required_argument, NULL, 'T'},
                                             PLUMB__CLI_LONG_OPTIONS};
@@ -104,7 +141,7 @@ static int parse(int argc, char **argv, arguments *out)
     }
     if (out->help) return 0;
     if (argc - optind != 1) {
-        return plumb__cli_usage("manifest withdraw", "manifest withdraw wants one NAME.plumb.json");
+        return plumb__cli_usage(command, "manifest withdraw wants one NAME.plumb.json");
     }
     out->path = argv[optind];
     return check(out);
@@ -165,21 +202,48 @@ static plumb_status withdraw(const arguments *a, const plumb_secret_key *key, pl
     return status;
 }
 
+/* With a key kept elsewhere: out, and back. */
+static plumb_status write_payload(const arguments *a, plumb_error *err)
+{
+    const plumb_status status =
+        plumb_manifest_withdraw_payload(a->path, &a->withdraw, a->payload, err);
+    if (status == PLUMB_OK) plumb__cli_say("wrote %s and %s.pae", a->payload, a->payload);
+    return status;
+}
+
+static plumb_status attach(const arguments *a, plumb_error *err)
+{
+    plumb_public_key key;
+    plumb_status status = plumb_public_key_read(a->signer_key, &key, err);
+    if (status == PLUMB_OK) {
+        status = plumb_manifest_withdraw_attach(a->path, a->attach, &key, a->signature, err);
+    }
+    if (status == PLUMB_OK) plumb__cli_say("signed %s into the withdrawals", a->attach);
+    return status;
+}
+
+static plumb_status act(const arguments *a, plumb_error *err)
+{
+    plumb_secret_key *key = NULL;
+    if (a->payload != NULL) return write_payload(a, err);
+    if (a->attach != NULL) return attach(a, err);
+    plumb_status status = plumb__cli_open_key(a->key, a->passphrase_file, &key, err);
+    if (status == PLUMB_OK) status = a->cosign ? cosign(a, key, err) : withdraw(a, key, err);
+    plumb_key_free(key);
+    return status;
+}
+
 int plumb__manifest_verb_withdraw(int argc, char **argv)
 {
     arguments a = {0};
     plumb_error err = {0};
-    plumb_secret_key *key = NULL;
     plumb_withdraw_options_default(&a.withdraw);
     int code = parse(argc, argv, &a);
     if (code == 0 && a.help) {
         code = plumb__cli_help(help_text);
     } else if (code == 0) {
-        plumb_status status = plumb__cli_open_key(a.key, a.passphrase_file, &key, &err);
-        if (status == PLUMB_OK) status = a.cosign ? cosign(&a, key, &err) : withdraw(&a, key, &err);
-        code = status == PLUMB_OK ? plumb__cli_done(PLUMB__EXIT_OK) : plumb__cli_fail(&err);
+        code = act(&a, &err) == PLUMB_OK ? plumb__cli_done(PLUMB__EXIT_OK) : plumb__cli_fail(&err);
     }
-    plumb_key_free(key);
     plumb__texts_free(&a.ids);
     plumb__texts_free(&a.runs);
     return code;

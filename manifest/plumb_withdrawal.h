@@ -62,6 +62,19 @@ PLUMB_API plumb_status plumb_manifest_withdraw_cosign(const char *path, const pl
                                                       uint32_t *added,
                                                       plumb_error *err) PLUMB_MUST_CHECK;
 
+/* With a key kept elsewhere: writes the payload to payload_path and what is to be signed, with pure
+ * Ed25519, to payload_path.pae. */
+PLUMB_API plumb_status plumb_manifest_withdraw_payload(const char *path,
+                                                       const plumb_withdraw_options *options,
+                                                       const char *payload_path,
+                                                       plumb_error *err) PLUMB_MUST_CHECK;
+/* Appends that payload with the signature (64 raw bytes in a file); one that is there already gets
+ * the signature added. */
+PLUMB_API plumb_status plumb_manifest_withdraw_attach(const char *path, const char *payload_path,
+                                                      const plumb_public_key *key,
+                                                      const char *signature_path,
+                                                      plumb_error *err) PLUMB_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

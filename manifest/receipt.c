@@ -148,6 +148,7 @@ static plumb_status open_all(const char *path, const plumb_trust *trust, int64_t
     }
     if (trust != NULL) PLUMB_TRY_CLEAN(check_known(path, &envelope, trust, err));
     plumb__bytes_append(&r->payload, envelope.payload.data, envelope.payload.size);
+    (void)plumb__bytes_text(&r->payload); /* the NUL behind it */
     PLUMB_TRY_CLEAN(plumb__bytes_check(&r->payload, err));
     PLUMB_TRY_CLEAN(plumb__receipt_parse(path, r->payload.data, r->payload.size, r, err));
     PLUMB_TRY_CLEAN(check_time(path, r, at_s, err));

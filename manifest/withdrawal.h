@@ -54,6 +54,19 @@ plumb_status plumb__withdrawals_judge(const plumb_manifest *m, const char *what,
                                       const plumb_trust *trust, plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__withdrawals_free(plumb__withdrawals *chain);
 
+/* ---- withdrawal_write.c ---- */
+
+/* The vendor's own manifest: its form and digests hold, its signers are not asked after. */
+plumb_status plumb__withdrawal_open_own(const char *path, plumb_manifest **m,
+                                        plumb_error *err) PLUMB_MUST_CHECK;
+/* The payload that follows the chain; *m (where given) is the manifest it was made from. */
+plumb_status plumb__withdrawal_prepare(const char *path, const plumb_withdraw_options *options,
+                                       plumb__bytes *payload, plumb_manifest **m,
+                                       plumb_error *err) PLUMB_MUST_CHECK;
+/* NAME.withdrawals becomes this text, as a whole. */
+plumb_status plumb__withdrawals_replace(const char *path, const plumb__bytes *text,
+                                        plumb_error *err) PLUMB_MUST_CHECK;
+
 /* ---- withdrawal_retire.c: a new version is signed over one that has withdrawals ---- */
 
 /* No line of NAME.jsonl may be one that NAME.withdrawals, of the version before, has withdrawn. */

@@ -37,14 +37,12 @@ static plumb_status check_options(const plumb_withdraw_options *o, plumb_error *
 }
 
 /* The vendor signs for itself: its own store of trust is not asked. */
-static plumb_status open_untrusted(const char *path, int64_t at_s, plumb_manifest **m,
-                                   plumb_error *err)
+plumb_status plumb__withdrawal_open_own(const char *path, plumb_manifest **m, plumb_error *err)
 {
     plumb_manifest_options options;
     plumb_manifest_options_default(&options);
     options.untrusted = true;
     options.allow_expired = true;
-    options.at_s = at_s;
     return plumb_manifest_open(path, NULL, &options, m, err);
 }
 
@@ -112,7 +110,8 @@ static plumb_status sign_payload(plumb__bytes *payload, const plumb_secret_key *
     return status;
 }
 
-static plumb_status replace(const char *path, const plumb__bytes *text, plumb_error *err)
+plumb_status plumb__withdrawals_replace(const char *path, const plumb__bytes *text,
+                                        plumb_error *err)
 {
     char file[PLUMB__PATH_BYTES];
     PLUMB_TRY(plumb__manifest_path(path, PLUMB__WITHDRAWALS_SUFFIX, file, err));
@@ -123,25 +122,6 @@ static plumb_status replace(const char *path, const plumb__bytes *text, plumb_er
                            file, PLUMB__WITHDRAWALS_CAP);
     }
     return plumb__file_write_atomic(file, text->data, text->size, 0644, err);
-}
-
-static plumb_status append(const char *path, const plumb_manifest *m, const plumb_secret_key *key,
-                           const plumb_withdraw_options *o, plumb_error *err)
-{
-    uint32_t *numbers = NULL, n = 0;
-    plumb__bytes payload = {0}, text = {0};
-    plumb_status status;
-    PLUMB_TRY_CLEAN(plumb__alloc(&numbers, o->n_ids, sizeof *numbers, "withdrawals", err));
-    PLUMB_TRY_CLEAN(find_numbers(path, m, o, numbers, &n, err));
-    PLUMB_TRY_CLEAN(plumb__withdrawal_dump(m, numbers, n, o, &payload, err));
-    plumb__bytes_append(&text, m->withdrawals.file.data, m->withdrawals.file.size);
-    PLUMB_TRY_CLEAN(sign_payload(&payload, key, &text, err));
-    status = replace(path, &text, err);
-cleanup:
-    plumb__bytes_free(&text);
-    plumb__bytes_free(&payload);
-    plumb__free(numbers);
-    return status;
 }
 
 static plumb_status check_succession(const char *path, const plumb_manifest *m, int64_t issued_s,
@@ -160,19 +140,54 @@ static plumb_status check_succession(const char *path, const plumb_manifest *m, 
                        "a withdrawal cannot be issued before the last one (%s)", when);
 }
 
-plumb_status plumb_manifest_withdraw(const char *path, const plumb_secret_key *key,
-                                     const plumb_withdraw_options *options, uint64_t *sequence,
-                                     plumb_error *err)
+/* The payload that follows the chain of m. */
+static plumb_status make_payload(const char *path, const plumb_manifest *m,
+                                 const plumb_withdraw_options *o, plumb__bytes *payload,
+                                 plumb_error *err)
+{
+    uint32_t *numbers = NULL, n = 0;
+    PLUMB_TRY(plumb__alloc(&numbers, o->n_ids, sizeof *numbers, "withdrawals", err));
+    plumb_status status = find_numbers(path, m, o, numbers, &n, err);
+    if (status == PLUMB_OK) status = plumb__withdrawal_dump(m, numbers, n, o, payload, err);
+    plumb__free(numbers);
+    return status;
+}
+
+plumb_status plumb__withdrawal_prepare(const char *path, const plumb_withdraw_options *options,
+                                       plumb__bytes *payload, plumb_manifest **out,
+                                       plumb_error *err)
 {
     plumb_manifest *m = NULL;
     PLUMB_TRY(plumb__crypto_init(err));
     PLUMB_TRY(check_options(options, err));
     plumb_withdraw_options own = *options;
     if (own.issued_s == 0) own.issued_s = plumb__wall_s();
-    PLUMB_TRY(open_untrusted(path, 0, &m, err));
+    PLUMB_TRY(plumb__withdrawal_open_own(path, &m, err));
     plumb_status status = check_succession(path, m, own.issued_s, err);
-    if (status == PLUMB_OK) status = append(path, m, key, &own, err);
-    if (status == PLUMB_OK && sequence != NULL) *sequence = m->withdrawals.n + 1;
+    if (status == PLUMB_OK) status = make_payload(path, m, &own, payload, err);
+    if (status == PLUMB_OK && out != NULL) {
+        *out = m;
+        return PLUMB_OK;
+    }
+    plumb_manifest_free(m);
+    return status;
+}
+
+plumb_status plumb_manifest_withdraw(const char *path, const plumb_secret_key *key,
+                                     const plumb_withdraw_options *options, uint64_t *sequence,
+                                     plumb_error *err)
+{
+    plumb_manifest *m = NULL;
+    plumb__bytes payload = {0}, text = {0};
+    plumb_status status;
+    PLUMB_TRY_CLEAN(plumb__withdrawal_prepare(path, options, &payload, &m, err));
+    plumb__bytes_append(&text, m->withdrawals.file.data, m->withdrawals.file.size);
+    PLUMB_TRY_CLEAN(sign_payload(&payload, key, &text, err));
+    PLUMB_TRY_CLEAN(plumb__withdrawals_replace(path, &text, err));
+    if (sequence != NULL) *sequence = m->withdrawals.n + 1;
+cleanup:
+    plumb__bytes_free(&text);
+    plumb__bytes_free(&payload);
     plumb_manifest_free(m);
     return status;
 }
@@ -202,7 +217,7 @@ plumb_status plumb_manifest_withdraw_cosign(const char *path, const plumb_secret
     uint32_t count = 0;
     plumb_status status;
     PLUMB_TRY(plumb__crypto_init(err));
-    PLUMB_TRY_CLEAN(open_untrusted(path, 0, &m, err));
+    PLUMB_TRY_CLEAN(plumb__withdrawal_open_own(path, &m, err));
     const char *data = (const char *)m->withdrawals.file.data;
     const size_t size = m->withdrawals.file.size;
     if (size == 0) {
@@ -215,7 +230,7 @@ plumb_status plumb_manifest_withdraw_cosign(const char *path, const plumb_secret
         at += n + 1;
     }
     PLUMB_TRY_CLEAN(plumb__bytes_check(&text, err));
-    if (count > 0) PLUMB_TRY_CLEAN(replace(path, &text, err));
+    if (count > 0) PLUMB_TRY_CLEAN(plumb__withdrawals_replace(path, &text, err));
     if (added != NULL) *added = count;
 cleanup:
     plumb__bytes_free(&text);

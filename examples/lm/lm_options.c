@@ -23,6 +23,7 @@
 
 const lm_option lm_option_table[] = {
     TEXT(manifest, "FILE", "the signed manifest, NAME.plumb.json; its records' text is the data"),
+    TEXT(withdrawals, "FILE", "in place of NAME.withdrawals beside it; \"none\": not even that"),
     TEXT(trust, "FILE", "the trust store: whose signatures count"),
     TEXT(policy, "FILE", "the rules of the run"),
     TEXT(state, "DIR", "where versions seen are remembered ($PLUMB_STATE, ~/.local/state/plumb)"),

@@ -12,6 +12,7 @@
 
 typedef struct lm_options {
     const char *manifest, *trust, *policy, *state, *out, *key, *passphrase_file, *device, *progress;
+    const char *withdrawals;
     uint64_t steps, horizon, seed, layers, width, heads, context, batch, micro_batches, warmup;
     uint64_t threads, checkpoint_every;
     double lr, weight_decay, grad_clip;

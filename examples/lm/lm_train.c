@@ -75,6 +75,8 @@ static plumb_status open_data(lm_trainer *t)
     plumb_manifest_options options;
     plumb_manifest_options_default(&options);
     options.policy_path = o->policy; /* its rules of expiry and audience; NULL without a policy */
+    if (o->withdrawals)
+        options.withdrawals_path = strcmp(o->withdrawals, "none") == 0 ? "" : o->withdrawals;
     status = plumb_manifest_open(o->manifest, t->trust, &options, &t->manifest, &t->err);
     if (status != PLUMB_OK) return status;
     return lm_data_open(t->manifest, o->seed, &t->data, &t->err);

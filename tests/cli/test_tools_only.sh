@@ -79,6 +79,18 @@ grep -q 'this build has no run tools' out || fail "withdraw says $(cat out)"
 plumb manifest verify set.plumb.json --trust trust.json >out || fail "verify with withdrawals"
 grep -q '^withdrawn   1 records, 1 statements$' out || fail "verify says $(cat out)"
 
+# The key may be kept elsewhere: OpenSSL signs what is to be signed.
+if command -v openssl >/dev/null; then
+    plumb key export acme.key --secret --passphrase-file pass >hsm.pem || fail "key export"
+    plumb manifest withdraw set.plumb.json --id r8 --reason other --payload w.payload 2>err ||
+        fail "withdraw --payload: $(cat err)"
+    openssl pkeyutl -sign -rawin -inkey hsm.pem -in w.payload.pae -out w.sig || fail "openssl"
+    plumb manifest withdraw set.plumb.json --attach w.payload --signature w.sig \
+        --signer-key acme.pub 2>err || fail "withdraw --attach: $(cat err)"
+else
+    withdraw r8 other
+fi
+
 [ -x "$full/plumb-lm" ] || { echo "tools_only: all held; no plumb-lm for a receipt"; exit 0; }
 
 # ---- the customer trains, and gives a receipt ----
@@ -87,10 +99,12 @@ plumb key new --passphrase-file pass op >/dev/null || fail "key new"
 plumb trust add --quiet trust.json --root acme.key --passphrase-file pass --vendor lab \
     --key op.pub --name op-1 --role operator || fail "trust add"
 echo '{"plumb_policy":1,"budgets":{"unit_step_nats":1.0,"run_nats":6.0}}' >policy.json
-train() { # RUN
-    "$full/plumb-lm" --manifest set.plumb.json --trust trust.json --policy policy.json --out "$1" \
+train() { # RUN [OPTION…]
+    out=$1
+    shift
+    "$full/plumb-lm" --manifest set.plumb.json --trust trust.json --policy policy.json --out $out \
         --key op.key --passphrase-file pass --steps 4 --layers 2 --width 32 --heads 2 --context 32 \
-        --batch 8 >out 2>err
+        --batch 8 "$@" >out 2>err
 }
 train run || fail "plumb-lm: $(cat err)"
 "$full/plumb" manifest receipt run --vendor acme --key op.key --passphrase-file pass \
@@ -118,9 +132,12 @@ train second || fail "plumb-lm: $(cat err)"
 mv set.withdrawals gone
 code=0
 train third || code=$?
-[ $code = 5 ] && grep -q 'rollback: 2 withdrawals from version 1 of acme/set were seen' err ||
+[ $code = 5 ] && grep -q 'rollback: 3 withdrawals from version 1 of acme/set were seen' err ||
     fail "without the withdrawals: $code, $(cat err)"
 mv gone set.withdrawals
+code=0
+train third --withdrawals none || code=$?
+[ $code = 5 ] || fail "--withdrawals none: $code, $(cat err)"
 "$full/plumb" trust revoke trust.json --root acme.key --passphrase-file pass --vendor acme \
     --name acme-1 --reason retired --json >out || fail "trust revoke"
 [ "$(grep -o '"run_id"' out | wc -l)" = 2 ] || fail "trust revoke says $(cat out)"

@@ -525,6 +525,76 @@ static void the_next_version(void **state)
     plumb_manifest_free(m);
 }
 
+/* ---- a key kept elsewhere ---- */
+
+static void sign_elsewhere(const fixture *f, const plumb_secret_key *key)
+{
+    plumb__bytes pae = {0};
+    uint8_t signature[PLUMB_SIGNATURE_BYTES];
+    read_bytes(fixture_path(f, "w.payload.pae"), &pae);
+    assert_works(plumb_key_sign(key, pae.data, pae.size, signature, err));
+    write_bytes(fixture_path(f, "w.sig"), signature, sizeof signature);
+    plumb__bytes_free(&pae);
+}
+
+static plumb_status attach(const fixture *f, const plumb_secret_key *key, plumb_error *err)
+{
+    plumb_public_key public_key;
+    plumb_key_public(key, &public_key);
+    return plumb_manifest_withdraw_attach(fixture_path(f, "records.plumb.json"),
+                                          fixture_path(f, "w.payload"), &public_key,
+                                          fixture_path(f, "w.sig"), err);
+}
+
+static void signed_elsewhere(void **state)
+{
+    const fixture *f = *state;
+    static const char *const ids[] = {"d"};
+    char expected[1024], payload[512], signature[512];
+    plumb_manifest *m = NULL;
+    plumb_withdraw_options options;
+    two_withdrawals(f);
+    snprintf(payload, sizeof payload, "%s", fixture_path(f, "w.payload"));
+    snprintf(signature, sizeof signature, "%s", fixture_path(f, "w.sig"));
+    plumb_withdraw_options_default(&options);
+    options.ids = ids;
+    options.n_ids = 1;
+    assert_works(plumb_manifest_withdraw_payload(fixture_path(f, "records.plumb.json"), &options,
+                                                 payload, err));
+    sign_elsewhere(f, f->other);
+    snprintf(
+        expected, sizeof expected,
+        "%s: does not hold over the payload's .pae under this key: sign its bytes as they are, "
+        "with pure Ed25519",
+        signature);
+    assert_fails(attach(f, f->vendor, err), PLUMB_ERR_SIGNATURE, expected);
+    sign_elsewhere(f, f->vendor);
+    assert_works(attach(f, f->vendor, err));
+    assert_works(open_with(f, "trust.json", &m, err));
+    assert_true(is_withdrawn(m, "d"));
+    plumb_manifest_free(m);
+    snprintf(expected, sizeof expected, "%s: this key has signed it already", payload);
+    assert_fails(attach(f, f->vendor, err), PLUMB_ERR_EXISTS, expected);
+    sign_elsewhere(f, f->other); /* a second signature of the same statement */
+    assert_works(attach(f, f->other, err));
+    lines l;
+    read_lines(f, &l);
+    assert_int_equal(l.count, 3);
+    plumb__bytes_free(&l.file);
+    two_withdrawals(f);
+    withdraw(f, f->vendor, "d", PLUMB_WITHDRAWN_OTHER, SECOND_ISSUED);
+    snprintf(expected, sizeof expected,
+             "%s: is withdrawal 3 where 4 should follow: one is missing, doubled or out of order",
+             payload);
+    sign_elsewhere(f, f->vendor);
+    assert_fails(attach(f, f->vendor, err), PLUMB_ERR_CORRUPT, expected);
+    write_text(signature, "short");
+    snprintf(expected, sizeof expected,
+             "%s: has 5 bytes; a signature is the 64 raw bytes of Ed25519", signature);
+    two_withdrawals(f);
+    assert_fails(attach(f, f->vendor, err), PLUMB_ERR_FORMAT, expected);
+}
+
 /* ---- what was seen once ---- */
 
 static plumb_status check_seen(const fixture *f, bool past, plumb_error *err)
@@ -669,6 +739,7 @@ int main(void)
         cmocka_unit_test(twice_the_same_record),
         cmocka_unit_test(of_another_version),
         cmocka_unit_test(the_next_version),
+        cmocka_unit_test(signed_elsewhere),
         cmocka_unit_test(nothing_is_taken_back_unseen),
         cmocka_unit_test(judged_again),
         cmocka_unit_test(when_its_key_goes),

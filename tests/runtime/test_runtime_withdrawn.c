@@ -122,6 +122,8 @@ static void a_later_withdrawal_stops_a_resume(void **state)
     plumb_named_tensor tensor = {"w", PLUMB_F32, 1, {4}, w};
     open_and_train(&s);
     plumb_run_free(s.run);
+    toy_free(&s.v[0]);
+    toy_free(&s.v[1]);
     withdraw(&s, "d");
     create_run(&s);
     plumb_resume_info_default(&info);
