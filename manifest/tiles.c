@@ -170,15 +170,6 @@ static plumb_status range_root(const plumb__tiles *t, uint64_t from, uint64_t to
     return PLUMB_OK;
 }
 
-plumb_status plumb__tiles_root(const plumb__tiles *t, uint64_t n, plumb__hash *out,
-                               plumb_error *err)
-{
-    if (n < 1 || n > t->header.count)
-        return plumb__fail(err, PLUMB_ERR_ARGUMENT, "%s: has %" PRIu64 " records, not %" PRIu64,
-                           t->path, t->header.count, n);
-    return range_root(t, 0, n, out, err);
-}
-
 /* RFC 6962 section 2.1.1, from the root down; the path is turned around at the end. */
 plumb_status plumb__tiles_path(const plumb__tiles *t, uint64_t index, plumb__hash path[64],
                                size_t *length, plumb_error *err)

@@ -58,9 +58,6 @@ plumb_status plumb__tiles_build(const char *path, const char *records_path,
 /* The inclusion path of record `index` (at most 64 hashes); true only if the tiles are. */
 plumb_status plumb__tiles_path(const plumb__tiles *tiles, uint64_t index, plumb__hash path[64],
                                size_t *length, plumb_error *err) PLUMB_MUST_CHECK;
-/* Root of the tree over the first n records, n <= count. */
-plumb_status plumb__tiles_root(const plumb__tiles *tiles, uint64_t n, plumb__hash *out,
-                               plumb_error *err) PLUMB_MUST_CHECK;
 /* Where the line of a record lies in the records file, without its LF. */
 plumb_status plumb__tiles_line(const plumb__tiles *tiles, uint64_t index, uint64_t *from,
                                size_t *length, plumb_error *err) PLUMB_MUST_CHECK;

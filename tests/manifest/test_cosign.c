@@ -284,6 +284,78 @@ static void witness_validity(void **state)
     plumb_manifest_free(m);
 }
 
+static void call_compromised(const fixture *f, const char *store, const char *vendor,
+                             const char *name, int64_t at_s)
+{
+    plumb_trust_change change;
+    const plumb_secret_key *roots[] = {f->root};
+    plumb_trust_change_default(&change);
+    change.signers = roots;
+    change.n_signers = 1;
+    assert_works(plumb_trust_revoke(fixture_path(f, store), &change, vendor, name, "compromised",
+                                    at_s, err));
+}
+
+/* A proof of record "a" under a store; 0 or the status. */
+static plumb_status prove_under(const fixture *f, const char *store, plumb_error *err)
+{
+    plumb_prover_options making;
+    plumb_proof_options checking;
+    plumb_prover *prover = NULL;
+    plumb_proof *proof = NULL;
+    char *text = NULL;
+    size_t n = 0;
+    plumb_prover_options_default(&making);
+    plumb_proof_options_default(&checking);
+    assert_works(plumb_prover_open(fixture_path(f, "records.plumb.json"), &making, &prover, err));
+    assert_works(plumb_prover_prove(prover, "a", &text, &n, NULL, err));
+    write_bytes(fixture_path(f, "p.tlog-proof"), text, n);
+    plumb_text_free(text);
+    plumb_prover_free(prover);
+    plumb_trust *trust = open_trust(f, store);
+    checking.trust = trust;
+    const plumb_status status =
+        plumb_proof_open(fixture_path(f, "p.tlog-proof"), &checking, &proof, err);
+    plumb_proof_free(proof);
+    plumb_trust_free(trust);
+    return status;
+}
+
+/* What a witness saw before a key was stolen still counts, for the manifest and for proofs; not
+ * what it saw after, nor what a stolen witness key says. */
+static void compromised_keys(void **state)
+{
+    const fixture *f = *state;
+    plumb_witness_info said;
+    plumb_manifest_info info;
+    plumb_manifest *m = NULL;
+    char message[600];
+    const plumb_trust_addition acme =
+        entry("acme", "acme-1", f->vendor, PLUMB_ROLE_QUALITY_ATTESTATION);
+    const plumb_trust_addition house = entry("house", "w1", f->other, PLUMB_ROLE_WITNESS);
+    forget(f);
+    sign_records(f, RECORD("a"), NULL);
+    assert_works(witness(f, "witness.json", NULL, 1700000100, &said, err));
+    make_trust(f, "after.json", &acme, &house);
+    call_compromised(f, "after.json", "acme", "acme-1", 1700000101);
+    assert_works(open_info(f, "after.json", &m, &info, err));
+    plumb_manifest_free(m);
+    assert_works(prove_under(f, "after.json", err));
+    make_trust(f, "before.json", &acme, &house);
+    call_compromised(f, "before.json", "acme", "acme-1", 1700000100);
+    snprintf(message, sizeof message,
+             "%s/p.tlog-proof: key acme-1 of vendor acme was revoked at 2023-11-14T22:15:00Z "
+             "(compromised), and the first witness cosigned at 2023-11-14T22:15:00Z",
+             f->dir);
+    assert_fails(prove_under(f, "before.json", err), PLUMB_ERR_EXPIRED, message);
+    assert_int_equal(open_info(f, "before.json", &m, &info, NULL), PLUMB_ERR_EXPIRED);
+    make_trust(f, "witness-too.json", &acme, &house);
+    call_compromised(f, "witness-too.json", "acme", "acme-1", 1700000101);
+    call_compromised(f, "witness-too.json", "house", "w1", 1800000000);
+    assert_int_equal(open_info(f, "witness-too.json", &m, &info, NULL), PLUMB_ERR_EXPIRED);
+    assert_int_equal(prove_under(f, "witness-too.json", NULL), PLUMB_ERR_EXPIRED);
+}
+
 static void names_and_memory(void **state)
 {
     const fixture *f = *state;
@@ -333,6 +405,7 @@ int main(void)
         cmocka_unit_test(other_terms_under_an_old_cosignature),
         cmocka_unit_test(changed_cosignatures),
         cmocka_unit_test(witness_validity),
+        cmocka_unit_test(compromised_keys),
         cmocka_unit_test(names_and_memory),
     };
     return cmocka_run_group_tests(tests, setup, fixture_teardown);
