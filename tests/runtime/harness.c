@@ -52,6 +52,12 @@ static void trust_add(world *w, const plumb_secret_key *key, const char *name, p
 
 void world_open(world *w, const char *records, const char *policy_fields)
 {
+    world_open_under(w, records, NULL, policy_fields);
+}
+
+void world_open_under(world *w, const char *records, const char *taxonomy,
+                      const char *policy_fields)
+{
     plumb_error err;
     *w = (world){0};
     const char *tmp = getenv("TMPDIR");
@@ -76,6 +82,10 @@ void world_open(world *w, const char *records, const char *policy_fields)
     sign.vendor = "acme";
     sign.dataset = "toy";
     sign.manifest_version = 1;
+    char path[256];
+    snprintf(path, sizeof path, "%s/taxonomy.json", w->dir);
+    if (taxonomy) write_text(path, taxonomy);
+    if (taxonomy) sign.taxonomy_path = path;
     must(plumb_manifest_sign(world_path(w, "records.jsonl"), w->vendor, &sign, &err), &err);
     must(plumb_manifest_open(w->manifest_path, w->store, NULL, &w->manifest, &err), &err);
     world_policy(w, policy_fields);

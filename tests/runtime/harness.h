@@ -24,6 +24,9 @@ typedef struct world {
 
 /* policy_fields: JSON fields after "plumb_policy":1, e.g. ",\"budgets\":{…}", or "". */
 void world_open(world *w, const char *records, const char *policy_fields);
+/* The same with a taxonomy (JSON) in the manifest; NULL: none. */
+void world_open_under(world *w, const char *records, const char *taxonomy,
+                      const char *policy_fields);
 void world_policy(world *w, const char *policy_fields);
 void world_close(world *w);
 
