@@ -16,6 +16,7 @@ static const verb verbs[] = {
     {"attach", plumb__manifest_verb_attach, "put on a signature that was made elsewhere"},
     {"verify", plumb__manifest_verb_verify, "check signatures, digests, tree and every record"},
     {"show", plumb__manifest_verb_show, "what a manifest says, and why a record has its terms"},
+    {"diff", plumb__manifest_verb_diff, "what two manifests share, and how they differ"},
     {"withdraw", plumb__manifest_verb_withdraw, "take records back by a signed statement"},
     {"receipt", plumb__manifest_verb_receipt, "how a run governed a vendor's records: issue, show"},
     {"prove", plumb__manifest_verb_prove, "prove that one record is in a manifest"},

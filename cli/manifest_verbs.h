@@ -17,6 +17,7 @@ int plumb__manifest_verb_prove(int argc, char **argv);
 int plumb__manifest_verb_index(int argc, char **argv);
 int plumb__manifest_verb_import(int argc, char **argv);
 int plumb__manifest_verb_export(int argc, char **argv);
+int plumb__manifest_verb_diff(int argc, char **argv);
 
 /* What verify and show open a manifest with. trust NULL: untrusted. */
 typedef struct plumb__manifest_view {
@@ -31,5 +32,15 @@ plumb_status plumb__manifest_view_open(plumb__manifest_view *view, plumb_manifes
 /* All there is to say about it, as JSON (a new reference) or printed. */
 json_t *plumb__manifest_view_json(const plumb__manifest_view *view, const plumb_manifest *m);
 void plumb__manifest_view_print(const plumb__manifest_view *view, const plumb_manifest *m);
+
+/* Where the terms of a record come from, for its line; as --json says. */
+plumb_status plumb__manifest_explain(const plumb_manifest *m, uint32_t number, const char *line,
+                                     size_t n, plumb_error *err);
+/* The taxonomy of the signed statement, a new reference; an empty object where it has none. */
+json_t *plumb__manifest_taxonomy_json(const plumb_manifest *m);
+/* Draws it; the exit code. */
+int plumb__manifest_taxonomy(const plumb_manifest *m);
+/* A JSON value on one line, with as few digits as say the same. */
+void plumb__manifest_print_json(const json_t *value);
 
 #endif

@@ -153,11 +153,15 @@ static void manifest_show(void **state)
     assert_cli(0, line2, "plumb: records.plumb.json: signer not checked; give --trust\n",
                "plumb manifest show records.plumb.json --id r2");
     assert_cli(0, line2, "", "plumb manifest show records.plumb.json --id r2 --trust trust.json");
-    char expected[800];
+    char expected[1200];
     snprintf(expected, sizeof expected,
              "%s\nline        2\ndepth       none = {\"layers\":{}}   (from record)\n"
              "step budget 2 nats   (from record)\nrun budget  not stated: the policy's holds\n"
-             "weight      0.5   (from record)\n",
+             "weight      0.5   (from record)\n"
+             "\nplaces that state a term, by rule; the first holds\n"
+             "depth       2 record: none\n            8 built in: all\n"
+             "step budget 2 record: 2\n"
+             "weight      2 record: 0.5\n            8 built in: 1\n",
              line2);
     assert_cli(0, expected, "",
                "plumb --quiet manifest show records.plumb.json --untrusted --id r2 --explain");
