@@ -13,6 +13,7 @@ cases.require("cryptography")
 from attacks import CASES, TAXONOMY  # noqa: E402: wants cryptography
 from attacks_records import rich  # noqa: E402
 from generate import make_record  # noqa: E402
+from generate_taxonomy import make_records, make_taxonomy  # noqa: E402
 from maker import Case  # noqa: E402
 from oracle import manifest, trust  # noqa: E402
 from oracle.strict import Refused  # noqa: E402
@@ -60,7 +61,7 @@ def same_terms(directory, record):
     what = f"{record.id}: {shown} against {record}"
     assert shown["depth"] == terms.depth_name and shown["depth_from"] == origin["profile"], what
     assert json.loads(shown["profile"]) == terms.profile, what
-    for name, value in (("weight", terms.weight), ("step_budget_nats", terms.step),
+    for name, value in (("weight", record.loss_weight), ("step_budget_nats", terms.step),
                         ("run_budget_nats", terms.run)):
         assert close(shown.get(name), value), what
     for name, term in (("weight", "weight"), ("step_budget", "step"), ("run_budget", "run")):
@@ -155,5 +156,22 @@ def random_records():
     assert 40 < good < 140
 
 
+def random_taxonomies():
+    rng, good, compared = random.Random(SEED), 0, 0
+    with cases.folder() as directory:
+        for _ in range(300):
+            taxonomy, records = make_taxonomy(rng), make_records(rng)
+            made = Case(records, taxonomy)
+            answer = both(directory, made.files(), f"seed {SEED}: {json.dumps(taxonomy)} "
+                          f"{[line.decode() for line in made.lines]}")
+            good += answer is not None
+            for record in answer.records if answer else []:
+                same_terms(directory, record)
+                compared += 1
+    print(f"300 random taxonomies, {good} accepted, {compared} records compared")
+    assert 30 < good < 270
+
+
 if __name__ == "__main__":
-    cases.main(named_cases, changed_bytes, signed_changes, random_records)
+    cases.main(named_cases, changed_bytes, signed_changes, random_records,
+               random_taxonomies)

@@ -11,7 +11,7 @@ import cases
 
 cases.require("cryptography")
 from maker import ACME, ACME2, OTHER, WITNESS, Case, entry, record  # noqa: E402
-from oracle import proof, tree, trust  # noqa: E402
+from oracle import ed25519, manifest, proof, tree, trust  # noqa: E402
 from oracle.strict import Refused  # noqa: E402
 
 SEED = int(os.environ.get("PLUMB_SEED", "20261122"))
@@ -130,6 +130,32 @@ def witnessed(made):
     made.witnesses = [("house", WITNESS, 1767225600)]
 
 
+def plumb_cosigns():
+    """The second reader takes the time of plumb's witness from the checkpoint and from a proof."""
+    if "witness" not in cases.plumb("--help").stdout.decode():
+        raise cases.Skip("this plumb has no witness")
+    made, start = of_size(3), int(time.time())
+    with cases.folder() as directory:
+        cases.write(directory, {"pass": b"open sesame\n"})
+        cases.plumb("key", "new", "w", "--passphrase-file", "pass", cwd=directory)
+        with open(os.path.join(directory, "w.pub"), "rb") as file:
+            key = ed25519.pem_parse(file.read(), "w.pub")
+        made.store["vendors"]["house"] = {"keys": [
+            {"name": "w", "key": ed25519.spki_text(key), "roles": ["witness"]}]}
+        cases.write(directory, made.files())
+        cases.plumb("witness", "records.plumb.json", "--key", "w.key", "--trust", "trust.json",
+                    "--passphrase-file", "pass", "--state", "state", cwd=directory)
+        store = trust.open_store(os.path.join(directory, "trust.json"))
+        found = manifest.verify(os.path.join(directory, "records.plumb.json"), store)
+        assert start <= found.cosigned <= time.time(), found.cosigned
+        with open(os.path.join(directory, "records.checkpoint"), "rb") as file:
+            note = file.read()
+        made.acme().update(keys=[entry(ACME, revoked_at="2900-01-01", reason="compromised")])
+        cases.write(directory, {"trust.json": made.files()["trust.json"]})
+        both(directory, write_proof(*parts(made, 2)), "not cosigned", 5)
+        both(directory, write_proof(*parts(made, 2)[:3], note), "cosigned", 0)
+
+
 def changed_bytes():
     rng, made = random.Random(SEED), of_size(6)
     good = write_proof(*parts(made, 2))
@@ -146,4 +172,4 @@ if __name__ == "__main__":
     if "prove" not in cases.verbs("manifest"):
         print("SKIP: this plumb has no manifest prove")
         raise SystemExit(77)
-    cases.main(plumb_proves, good_and_bad, signers, changed_bytes)
+    cases.main(plumb_proves, good_and_bad, signers, plumb_cosigns, changed_bytes)

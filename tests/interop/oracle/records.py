@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from .strict import (CONTENT, HEX64, get, get_hash, get_plain, get_time, is_integer, is_number,
                      need, only, parse_json, plain)
-from .taxonomy import Terms, get_weight, resolve
+from .taxonomy import Terms, get_weight, resolve, shares
 
 LINE_CAP = 16 << 20
 NAMES = "rubric domain batch cohort template parent component licence marking"
@@ -19,6 +19,9 @@ class Record:
     fields: dict
     segments: list = field(default_factory=list)
     withdrawn: int = None
+    found: dict = None  # entries of the taxonomy that it is under
+    component: object = None
+    loss_weight: float = 1
 
 
 def split_lines(data, what):
@@ -85,23 +88,25 @@ def _conversation(obj, what):
     need(("chosen" in obj) == ("rejected" in obj), f"{what}: chosen and rejected come together")
 
 
-def _segment(entry, obj, size, after, what):
-    """Checks where a segment lies; returns where the next one may begin."""
+def _segment(entry, obj, size, places, what):
+    """Checks where a segment lies; `places` has how far those before it have come."""
     need(isinstance(entry, dict), f"{what}: must be an object")
-    need(len({"bytes", "message", "part"} & set(entry)) == 1, f"{what}: one of bytes/message/part")
+    need(len(set(places) & set(entry)) == 1, f"{what}: one of bytes, message, part")
     if "message" in entry:
         index = get(entry, "message", "integer", what)
-        need(0 <= index < len(obj.get("messages", [])), f"{what}: no message {index}")
+        need(places["message"] <= index < len(obj.get("messages", [])), f"{what}: message {index}")
+        places["message"] = index + 1
     elif "part" in entry:
         part = get(entry, "part", "text", what)
         need(part in ("prompt", "chosen", "rejected") and part in obj, f"{what}: no part {part!r}")
+        need(part not in places["part"], f"{what}: part {part!r} has a segment already")
+        places["part"] += (part,)
     else:
         span = get(entry, "bytes", "list", what)
         need(len(span) == 2 and all(is_integer(n) for n in span), f"{what}: bytes is [from, to)")
-        need(size is None or after <= span[0] < span[1] <= size, f"{what}: outside or overlapping")
-        need(after <= span[0] < span[1], f"{what}: outside or overlapping")
-        return span[1]
-    return after
+        need(places["bytes"] <= span[0] < span[1] and (size is None or span[1] <= size),
+             f"{what}: outside or overlapping")
+        places["bytes"] = span[1]
 
 
 def read_record(obj, taxonomy, what):
@@ -122,21 +127,70 @@ def read_record(obj, taxonomy, what):
     need(quality is None or 0 <= quality <= 1, f"{what}: quality is from 0 to 1")
     _agreement(obj, what)
     _conversation(obj, what)
-    terms, origin = resolve(taxonomy, obj.get("rubric"), obj.get("domain"),
-                            taxonomy.read_terms(obj, what), what)
-    out = Record(ident, terms, origin, obj, withdrawn=_consent(obj, what))
-    after, segments = 0, get(obj, "segments", "list", what) or []
+    own = taxonomy.read_terms(obj, what)
+    terms, origin, found, component = resolve(taxonomy, obj, own, what)
+    out = Record(ident, terms, origin, obj, withdrawn=_consent(obj, what), found=found,
+                 component=component, loss_weight=terms.weight)
+    segments = get(obj, "segments", "list", what) or []
     need(len(segments) <= 65536, f"{what}: too many segments")
+    places = {"bytes": 0, "message": 0, "part": ()}
     for number, entry in enumerate(segments, 1):
         place = f"{what}: segment {number}"
-        after = _segment(entry, obj, size, after, place)
-        depth = taxonomy.read_depth(entry["depth"], place)[1] if "depth" in entry else None
-        names = _annotators(entry, place)
-        get_plain(entry, "component", 1024, place)
-        weight = get_weight(entry, place)
-        out.segments.append({"profile": depth or terms.profile, "weight": weight,
-                             "annotators": obj.get("annotators", []) if names is None else names})
+        _segment(entry, obj, size, places, place)
+        out.segments.append(_segment_terms(entry, obj, own, out, taxonomy, place))
+    if segments and "template" in found:
+        _recombine_segments(out, taxonomy, what)
     return out
+
+
+def _segment_terms(entry, obj, own, record, taxonomy, what):
+    get_plain(entry, "component", 1024, what)
+    component = taxonomy.component(entry, record.found, what)
+    profile = record.terms.profile
+    if "depth" in entry:
+        depth = Terms(None, taxonomy.read_depth(entry["depth"], what)[1])
+        taxonomy.check_own(depth, record.found, what)
+        profile = depth.profile
+    elif component is not None and component.profile is not None and own.profile is None:
+        profile = component.profile
+    weight, names = get_weight(entry, what), _annotators(entry, what)
+    if weight is not None and "template" in record.found:
+        bounds = taxonomy.bounds_over(taxonomy.line(record.found["template"]))
+        if bounds is not None:
+            bounds.check_component(weight, what)
+    if weight is None:
+        weight = component.weight if component is not None else 1
+    return {"profile": profile, "weight": weight, "share": weight, "component": component,
+            "annotators": obj.get("annotators", []) if names is None else names}
+
+
+def _recombine_segments(record, taxonomy, what):
+    template = record.found["template"]
+    if "component" not in record.fields:
+        there = [segment["component"] for segment in record.segments]
+        need(all(c in there for c in taxonomy.components(template) if c.required),
+             f"{what}: a required component has no segment")
+    weights = [segment["weight"] for segment in record.segments]
+    for segment, share in zip(record.segments, shares(taxonomy.recombination(template), weights,
+                                                      what)):
+        segment["share"] = share
+
+
+def recombine_siblings(records, taxonomy, what):
+    """Records that are components of one parent under one template: their loss weights."""
+    groups = {}
+    for record in records:
+        if record.component is not None and "parent" in record.fields:
+            key = record.fields["parent"], record.fields["template"]
+            groups.setdefault(key, []).append(record)
+    for (parent, name), group in groups.items():
+        template = taxonomy.entries["template"][name]
+        there = [record.component for record in group]
+        need(all(c in there for c in taxonomy.components(template) if c.required),
+             f"{what}: parent {parent!r} lacks a required component")
+        weights = [component.weight for component in there]
+        for record, share in zip(group, shares(taxonomy.recombination(template), weights, what)):
+            record.loss_weight = record.terms.weight * share
 
 
 class Private:
@@ -178,4 +232,5 @@ def read_records(lines, taxonomy, private, what):
         seen.add(record.id)
         out.append(record)
     need(private is None or not private.lines, "a private line belongs to no record")
+    recombine_siblings(out, taxonomy, what)
     return out
