@@ -12,7 +12,12 @@ DEPTHS = [{"band": [0, 1]}, {"band": [0.2, 0.2]}, {"band": [0.4, 0.2]}, {"band":
           {"trapezoid": [0, 0.1, 0.1, 1]}, {"trapezoid": [0, 0.1, 0.05, 1]}, "all", "none", "early",
           {"points": [[0, 1], [0.5, 0]]}, {"points": [[0.5, 1], [0.1, 0]]}, {"points": [[0, -1]]},
           {"points": [[0, 1, 2]]}, {"layers": {}}, {"layers": {"h.*": 0.5, "*": 0}}, {}, [], 1,
-          {"layers": {"h": "1"}}, {"layers": {"h": -1}}, {"band": ["0", 1]}, {"bend": [0, 1]}]
+          {"layers": {"h": "1"}}, {"layers": {"h": -1}}, {"band": ["0", 1]}, {"bend": [0, 1]},
+          {"schedule": [[0, "all"], [1, {"band": [0, 1]}]]}, {"schedule": [[0.5, "early"]]},
+          {"schedule": [[0, "all"], [0, "none"]]}, {"schedule": [[0, {"schedule": []}]]},
+          {"schedule": [[2, "all"]]}, {"by_entropy": {"low": "all", "mid": "none"}},
+          {"by_entropy": {"low": "all", "mid": {"schedule": [[0, "all"]]}, "high": "none"}},
+          {"by_entropy": {"low": "all", "mid": "nobody", "high": {"band": [1, 0]}}}]
 
 
 def messages(rng):

@@ -11,19 +11,28 @@ import cases
 cases.require("cryptography", "jsonschema")
 from attacks import BAD_FIELDS, CASES, TAXONOMY  # noqa: E402: wants cryptography
 from generate import make_record  # noqa: E402
+from generate_taxonomy import make_taxonomy  # noqa: E402
 from jsonschema import Draft202012Validator  # noqa: E402
 from maker import Case, record  # noqa: E402
 from oracle.strict import Refused, parse_json, parse_time  # noqa: E402
+from oracle.taxonomy import read_taxonomy  # noqa: E402
+from referencing import Registry, Resource  # noqa: E402
 
 SEED = int(os.environ.get("PLUMB_SEED", "20261122"))
 NAMES = "domain batch cohort parent template component licence marking rubric"
 
 
-def validator(name):
+def schema_of(name):
     with open(os.path.join(cases.SOURCE, "docs", "formats", name), encoding="utf-8") as file:
-        schema = json.load(file)
+        return json.load(file)
+
+
+def validator(name):
+    schema, registry = schema_of(name), Registry()
     Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema)
+    for one in map(schema_of, ("record.schema.json", "taxonomy.schema.json")):
+        registry = registry.with_resource(one["$id"], Resource.from_contents(one))
+    return Draft202012Validator(schema, registry=registry)
 
 
 def too_long(value, most):
@@ -34,13 +43,25 @@ def falls(profile):
     """Depths that do not rise."""
     if not isinstance(profile, dict):
         return False
+    if "by_entropy" in profile:
+        return any(falls(inner) for inner in profile["by_entropy"].values())
+    if "schedule" in profile:
+        marks = profile["schedule"]
+        return (any(a[0] >= b[0] for a, b in zip(marks, marks[1:]))
+                or any(falls(inner) for _, inner in marks))
     points = profile.get("points")
     depths = profile.get("band") or profile.get("trapezoid") or [p[0] for p in points or []]
     return depths != sorted(depths) or (points and len(set(depths)) < len(depths))
 
 
 def unknown_depth(depth, names):
-    return isinstance(depth, str) and depth not in names
+    """A name that is not there, or, inside a profile, that stands for too deep a one: those of
+    the cases' taxonomy are all plain."""
+    if isinstance(depth, str):
+        return depth not in names
+    inner = list(depth.get("by_entropy", {}).values()) if depth else []
+    inner += [mark[1] for mark in (depth or {}).get("schedule", [])]
+    return any(unknown_depth(one, names) for one in inner)
 
 
 def bad_segments(record_):
@@ -148,5 +169,33 @@ def random_records():
     assert counts[True, True] > 500 and counts[False, False] > 50 and counts[True, False] > 5
 
 
+def taxonomies():
+    """Those that a reader takes are good by the schema; those that the schema refuses are refused
+    by plumb; and the schema refuses what is wrong in form."""
+    schema, rng = validator("taxonomy.schema.json"), random.Random(SEED)
+    counts, forms = {}, 0
+    with cases.folder() as directory:
+        for _ in range(400):
+            taxonomy = make_taxonomy(rng)
+            try:
+                read_taxonomy(taxonomy)
+                good = True
+            except Refused:
+                good = False
+            by_schema = schema.is_valid(taxonomy)
+            assert by_schema or not good, (list(schema.iter_errors(taxonomy)), taxonomy)
+            if not by_schema and forms < 40:
+                forms += 1
+                assert not plumb_accepts(directory, [record("r1")], taxonomy)[0], taxonomy
+            counts[by_schema, good] = counts.get((by_schema, good), 0) + 1
+    print(f"taxonomies (schema accepts, second reader accepts): {counts}")
+    assert counts[True, True] > 100 and counts[False, False] > 15
+    for wrong in ({"rubric": {}}, {"rubrics": {"unversioned": {}}}, {"profiles": {"all": {}}},
+                  {"templates": {"t@1": {"recombine": "max"}}}, {"domains": {"d@": {}}},
+                  {"defaults": {"quality": 1}}, {"tenant": {"profiles": {}}},
+                  {"rubrics": {"r@1": {"components": []}}}):
+        assert not schema.is_valid(wrong), wrong
+
+
 if __name__ == "__main__":
-    cases.main(records_of_the_cases, random_records)
+    cases.main(records_of_the_cases, random_records, taxonomies)
