@@ -45,19 +45,24 @@ size_t plumb__intern_memory(const plumb__intern *table)
            table->n_slots * sizeof *table->slots;
 }
 
-static size_t first_slot(const plumb__intern *table, const void *data, size_t n)
+uint64_t plumb__intern_hash(const plumb__intern *table, const void *data, size_t n)
 {
     uint8_t hash[crypto_shorthash_BYTES];
     uint64_t value;
-    crypto_shorthash(hash, data, n, table->key);
+    crypto_shorthash(hash, n > 0 ? data : "", n, table->key);
     memcpy(&value, hash, sizeof value);
-    return (size_t)value & (table->n_slots - 1);
+    return value;
+}
+
+static size_t first_slot(const plumb__intern *table, uint64_t hash)
+{
+    return (size_t)hash & (table->n_slots - 1);
 }
 
 /* The slot of the string, or the free one where it belongs. */
-static size_t find_slot(const plumb__intern *table, const void *data, size_t n)
+static size_t find_slot(const plumb__intern *table, uint64_t hash, const void *data, size_t n)
 {
-    size_t at = first_slot(table, data, n);
+    size_t at = first_slot(table, hash);
     while (table->slots[at] != 0) {
         const uint32_t number = table->slots[at] - 1;
         if (plumb__intern_length(table, number) == n &&
@@ -71,7 +76,8 @@ static size_t find_slot(const plumb__intern *table, const void *data, size_t n)
 
 uint32_t plumb__intern_find(const plumb__intern *table, const void *data, size_t n)
 {
-    const uint32_t slot = table->slots[find_slot(table, n > 0 ? data : "", n)];
+    const uint64_t hash = plumb__intern_hash(table, data, n);
+    const uint32_t slot = table->slots[find_slot(table, hash, n > 0 ? data : "", n)];
     return slot == 0 ? PLUMB__INTERN_NONE : slot - 1;
 }
 
@@ -90,8 +96,9 @@ static plumb_status make_room(plumb__intern *table, plumb_error *err)
     plumb__free(old);
     table->n_slots *= 2;
     for (uint32_t i = 0; i < table->n; i++) {
+        const char *text = table->bytes + table->starts[i];
         size_t at =
-            first_slot(table, table->bytes + table->starts[i], plumb__intern_length(table, i));
+            first_slot(table, plumb__intern_hash(table, text, plumb__intern_length(table, i)));
         while (table->slots[at] != 0) {
             at = (at + 1) & (table->n_slots - 1);
         }
@@ -103,9 +110,16 @@ static plumb_status make_room(plumb__intern *table, plumb_error *err)
 plumb_status plumb__intern_add(plumb__intern *table, const void *data, size_t n, uint32_t *number,
                                plumb_error *err)
 {
+    return plumb__intern_add_hashed(table, plumb__intern_hash(table, data, n), data, n, number,
+                                    err);
+}
+
+plumb_status plumb__intern_add_hashed(plumb__intern *table, uint64_t hash, const void *data,
+                                      size_t n, uint32_t *number, plumb_error *err)
+{
     PLUMB_TRY(make_room(table, err));
     if (n == 0) data = ""; /* the C library takes no NULL, not even for no bytes */
-    const size_t slot = find_slot(table, data, n);
+    const size_t slot = find_slot(table, hash, data, n);
     if (table->slots[slot] != 0) {
         *number = table->slots[slot] - 1;
         return PLUMB_OK;

@@ -25,6 +25,11 @@ void plumb__intern_free(plumb__intern *table);
 /* *number of the string, new or not. */
 plumb_status plumb__intern_add(plumb__intern *table, const void *data, size_t n, uint32_t *number,
                                plumb_error *err) PLUMB_MUST_CHECK;
+/* The same in two halves: the hash reads only, so that any thread may take it. */
+uint64_t plumb__intern_hash(const plumb__intern *table, const void *data, size_t n);
+plumb_status plumb__intern_add_hashed(plumb__intern *table, uint64_t hash, const void *data,
+                                      size_t n, uint32_t *number,
+                                      plumb_error *err) PLUMB_MUST_CHECK;
 /* PLUMB__INTERN_NONE when it is not there. */
 uint32_t plumb__intern_find(const plumb__intern *table, const void *data, size_t n);
 /* Borrowed until the next add; NULL for PLUMB__INTERN_NONE. */

@@ -187,6 +187,7 @@ static plumb_status read_scalar(scanning *s)
     if (*from == '"') {
         node.kind = PLUMB__SCAN_STRING;
         PLUMB_TRY(plumb__lexer_string(lexer, &node));
+        node.written = (uint32_t)(lexer->at - from);
         return place_node(s, &node, &number);
     }
     if (*from == '-' || (*from >= '0' && *from <= '9')) {
@@ -195,7 +196,7 @@ static plumb_status read_scalar(scanning *s)
         PLUMB_TRY(read_word(s, &node));
     }
     node.text = from;
-    node.bytes = (uint32_t)(lexer->at - from);
+    node.bytes = node.written = (uint32_t)(lexer->at - from);
     return place_node(s, &node, &number);
 }
 
@@ -229,7 +230,7 @@ static plumb_status close_container(scanning *s)
     s->lexer.at++;
     if (c->node != NO_NODE) {
         plumb__scan_node *node = &s->scan->nodes[c->node];
-        node->bytes = (uint32_t)(s->lexer.at - s->lexer.start) - c->at;
+        node->bytes = node->written = (uint32_t)(s->lexer.at - s->lexer.start) - c->at;
         node->entries = c->entries;
         node->end = s->scan->n_nodes;
     }

@@ -34,6 +34,7 @@ typedef enum plumb__scan_kind {
 typedef struct plumb__scan_node {
     const char *text; /* a string's characters, unescaped; of all else what was written */
     uint32_t bytes;
+    uint32_t written; /* bytes as it stands in the line, a string with its quotes */
     uint32_t at;      /* where it begins in the line, a string at its quote */
     uint32_t end;     /* number of the node behind this one and all in it */
     uint32_t entries; /* of an array; of an object, whose entries are a key and a value each */

@@ -214,7 +214,7 @@ void plumb_manifest_free(plumb_manifest *m)
     plumb__table_free(&m->table);
     plumb__taxonomy_free(&m->taxonomy);
     plumb__statement_free(&m->statement);
-    plumb__free(m->records);
+    plumb__record_file_close(&m->file);
     plumb__bytes_free(&m->checkpoint);
     plumb__bytes_free(&m->payload);
     plumb__bytes_free(&m->envelope);

@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "manifest/cosign.h"
 #include "manifest/dsse.h"
-#include "manifest/records.h"
+#include "manifest/record_file.h"
 #include "manifest/statement.h"
 #include "manifest/withdrawal.h"
 
@@ -19,8 +19,7 @@ typedef struct plumb__signer {
 
 struct plumb_manifest {
     plumb__bytes envelope, payload, checkpoint;
-    char *records; /* the very bytes that were hashed, and that the table points into */
-    size_t records_bytes;
+    plumb__record_file file;
     plumb__statement statement;
     plumb__taxonomy taxonomy;
     plumb__table table;

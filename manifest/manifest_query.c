@@ -2,7 +2,6 @@
 #include "base/alloc.h"
 #include "manifest/files.h"
 #include "manifest/manifest_object.h"
-#include "manifest/merkle.h"
 
 #include <math.h>
 #include <string.h>
@@ -23,7 +22,7 @@ void plumb_manifest_describe(const plumb_manifest *m, plumb_manifest_info *info)
         .statement_digest = m->statement_hex,
         .envelope_digest = m->envelope_hex,
         .records_digest = m->records_hex,
-        .table_bytes = plumb__table_memory(&m->table),
+        .table_bytes = plumb__table_memory(&m->table) + plumb__line_index_memory(&m->file.index),
         .audience = m->statement.audience,
         .n_signers = m->n_signers,
         .checkpoint = m->checkpoint.size > 0,
@@ -56,8 +55,7 @@ const char *plumb_manifest_statement(const plumb_manifest *m, size_t *n)
 
 uint32_t plumb_manifest_find(const plumb_manifest *m, const char *id)
 {
-    _Static_assert(PLUMB__INTERN_NONE == PLUMB_NO_RECORD, "one value for what is not there");
-    return plumb__intern_find(&m->table.ids, id, strlen(id));
+    return plumb__table_find(&m->table, id);
 }
 
 void plumb_record_default(plumb_record *record)
@@ -74,16 +72,18 @@ static plumb_status check_number(const plumb_manifest *m, uint32_t number, plumb
 
 static void fill_class(const plumb_manifest *m, uint32_t number, plumb_record *out)
 {
-    const plumb__intern *strings = &m->table.strings;
-    const plumb__class c = plumb__table_class(&m->table, number);
-    out->rubric = plumb__intern_text(strings, c.rubric);
-    out->domain = plumb__intern_text(strings, c.domain);
-    out->source = plumb__intern_text(strings, c.source);
-    out->template_name = plumb__intern_text(strings, c.template_name);
-    out->component = plumb__intern_text(strings, c.component);
-    out->consent = plumb__intern_text(strings, c.consent);
-    out->licence = plumb__intern_text(strings, c.licence);
-    out->marking = plumb__intern_text(strings, c.marking);
+    const plumb__table *t = &m->table;
+    const plumb__class c = plumb__table_class(t, number);
+    out->rubric = plumb__table_text(t, c.rubric);
+    out->domain = plumb__table_text(t, c.domain);
+    out->batch = plumb__table_text(t, c.batch);
+    out->cohort = plumb__table_text(t, c.cohort);
+    out->source = plumb__table_text(t, c.source);
+    out->template_name = plumb__table_text(t, c.template_name);
+    out->component = plumb__table_text(t, c.component);
+    out->consent = plumb__table_text(t, c.consent);
+    out->licence = plumb__table_text(t, c.licence);
+    out->marking = plumb__table_text(t, c.marking);
     out->profile_number = c.profile;
     out->profile = plumb_manifest_profile_text(m, c.profile);
     out->weight = c.weight;
@@ -97,24 +97,21 @@ plumb_status plumb_manifest_record(const plumb_manifest *m, uint32_t number, plu
     const plumb__table *t = &m->table;
     PLUMB_TRY(check_number(m, number, err));
     plumb_record_default(out);
-    out->id = plumb__intern_text(&t->ids, number);
-    out->text = plumb__intern_text(&t->strings, t->text[number]);
-    out->label = plumb__intern_text(&t->strings, t->label[number]);
-    out->batch = plumb__intern_text(&t->strings, t->batch[number]);
-    out->cohort = plumb__intern_text(&t->strings, t->cohort[number]);
-    out->parent = plumb__intern_text(&t->strings, t->parent[number]);
+    out->id = plumb__table_text(t, t->id[number]);
+    out->text = plumb__table_text(t, t->text[number]);
+    out->label = plumb__table_text(t, t->label[number]);
+    out->parent = plumb__table_text(t, plumb__table_parent(t, number));
     fill_class(m, number, out);
-    const uint32_t set = t->annotators_of[number];
-    out->annotators = t->annotators + t->annotator_start[set];
-    out->n_annotators = t->annotator_start[set + 1] - t->annotator_start[set];
-    out->quality = t->quality[number];
+    out->annotators = plumb__table_annotators(t, t->annotators_of[number], &out->n_annotators);
+    out->quality = plumb__values_at(&t->quality, number);
     const int64_t withdrawn_s = plumb__table_withdrawn_s(t, number);
     out->withdrawn = withdrawn_s != PLUMB__NOT_WITHDRAWN;
     out->withdrawn_s = out->withdrawn ? withdrawn_s : 0;
-    out->n_segments = t->segment_start[number + 1] - t->segment_start[number];
-    out->has_digest = t->content_bytes[number] != PLUMB__NO_CONTENT;
+    (void)plumb__table_segments(t, number, &out->n_segments);
+    const uint64_t content_bytes = plumb__table_content_bytes(t, number);
+    out->has_digest = content_bytes != PLUMB__NO_CONTENT;
     if (out->has_digest) {
-        out->content_bytes = t->content_bytes[number];
+        out->content_bytes = content_bytes;
         memcpy(out->sha256, t->sha256[number].bytes, sizeof out->sha256);
     }
     return PLUMB_OK;
@@ -123,24 +120,28 @@ plumb_status plumb_manifest_record(const plumb_manifest *m, uint32_t number, plu
 plumb_status plumb_manifest_line(const plumb_manifest *m, uint32_t number, char **line, size_t *n,
                                  plumb_error *err)
 {
+    plumb__bytes text = {0};
+    plumb__hash leaf;
     *n = 0;
     *line = NULL;
     PLUMB_TRY(check_number(m, number, err));
-    const uint64_t from = m->table.line_start[number], to = m->table.line_start[number + 1];
-    PLUMB_TRY(plumb__memdup(line, m->records + from, (size_t)(to - from) - 1, err));
-    *n = (size_t)(to - from) - 1;
+    plumb_status status = plumb__record_file_line(&m->file, number, &text, &leaf, err);
+    plumb__bytes_u8(&text, 0);
+    if (status == PLUMB_OK) status = plumb__bytes_check(&text, err);
+    if (status != PLUMB_OK) {
+        plumb__bytes_free(&text);
+        return status;
+    }
+    *line = (char *)text.data;
+    *n = text.size - 1;
     return PLUMB_OK;
 }
 
 plumb_status plumb__manifest_leaf(const plumb_manifest *m, uint32_t number, plumb__hash *out,
                                   plumb_error *err)
 {
-    char *line = NULL;
-    size_t n;
-    PLUMB_TRY(plumb_manifest_line(m, number, &line, &n, err));
-    *out = plumb__merkle_leaf(line, n);
-    plumb__free(line);
-    return PLUMB_OK;
+    PLUMB_TRY(check_number(m, number, err));
+    return plumb__record_file_line(&m->file, number, NULL, out, err);
 }
 
 uint32_t plumb_manifest_profile_count(const plumb_manifest *m)
@@ -178,9 +179,7 @@ double plumb_manifest_profile_mask(const plumb_manifest *m, uint32_t profile, do
 const plumb_segment *plumb_manifest_segments(const plumb_manifest *m, uint32_t number, uint32_t *n)
 {
     *n = 0;
-    if (number >= m->table.n) return NULL;
-    *n = m->table.segment_start[number + 1] - m->table.segment_start[number];
-    return *n > 0 ? m->table.segments + m->table.segment_start[number] : NULL;
+    return number < m->table.n ? plumb__table_segments(&m->table, number, n) : NULL;
 }
 
 double plumb_manifest_mask(const plumb_manifest *m, uint32_t number, int32_t segment, double depth,

@@ -50,16 +50,24 @@ void plumb__merkle_add(plumb__merkle *tree, const plumb__hash *leaf_hash)
     tree->count++;
 }
 
-plumb__hash plumb__merkle_root(const plumb__merkle *tree)
+static plumb__hash fold(const plumb__merkle *tree, unsigned top, plumb__hash root)
 {
-    unsigned top = stack_height(tree->count);
-    if (top == 0) return plumb__merkle_empty();
-    plumb__hash root = tree->stack[--top];
     while (top > 0) {
         top--;
         root = plumb__merkle_node(&tree->stack[top], &root);
     }
     return root;
+}
+
+plumb__hash plumb__merkle_root(const plumb__merkle *tree)
+{
+    const unsigned top = stack_height(tree->count);
+    return top == 0 ? plumb__merkle_empty() : fold(tree, top - 1, tree->stack[top - 1]);
+}
+
+plumb__hash plumb__merkle_root_with(const plumb__merkle *tree, const plumb__hash *last)
+{
+    return fold(tree, stack_height(tree->count), *last);
 }
 
 plumb__hash plumb__merkle_root_of(const plumb__hash *leaves, uint64_t n)

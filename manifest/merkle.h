@@ -17,6 +17,9 @@ typedef struct plumb__merkle {
 void plumb__merkle_init(plumb__merkle *tree);
 void plumb__merkle_add(plumb__merkle *tree, const plumb__hash *leaf_hash);
 plumb__hash plumb__merkle_root(const plumb__merkle *tree);
+/* The root of a tree whose last branch is `last`: of at most as many leaves as each subtree that
+ * was added stands for. The tree itself stays. */
+plumb__hash plumb__merkle_root_with(const plumb__merkle *tree, const plumb__hash *last);
 
 /* Over an array of leaf hashes: root of the first n, inclusion path of leaf i (RFC 6962 2.1.1), its
  * check. `path` holds at most 64 hashes. */

@@ -1,106 +1,146 @@
-/* The record table: columns over the lines of a records file, found by id. Lean: about a hundred
- * bytes a record besides its distinct strings; repeated terms and annotator lists are kept once.
+/* The record table: columns over the lines of a records file, found by id. A record costs 64 bytes
+ * at most, besides the distinct texts (ids, texts, labels, names), each stored once; what few
+ * records have costs nothing where none has it.
+ *
+ * Invariants:
+ * R1. Rows are added by the merge alone, in the order of the lines, on one thread.
+ * R2. After plumb__table_settle a table is only read, but for plumb__table_withdraw; what was only
+ *     needed to find texts again is gone. Texts and lists never move.
  */
 #ifndef PLUMB_MANIFEST_RECORDS_H
 #define PLUMB_MANIFEST_RECORDS_H
 
 #include "base/hash.h"
 #include "manifest/plumb_manifest.h"
-#include "manifest/private.h"
+#include "manifest/pool.h"
+#include "manifest/record_view.h"
 #include "manifest/taxonomy.h"
+#include "manifest/values.h"
 
-#define PLUMB__RECORD_LINE_CAP ((size_t)16 << 20)
-#define PLUMB__RECORD_ID_CAP 256
-#define PLUMB__NO_CONTENT UINT64_MAX
 #define PLUMB__NOT_WITHDRAWN INT64_MIN
+#define PLUMB__MAX_RECORDS (PLUMB_NO_RECORD - 1)
 
-/* What one line says, checked; strings are borrowed from its JSON. NaN, NULL: not stated. */
+/* Of a record whose segments are read: what they may refer to. */
 typedef struct plumb__fields {
-    const char *id, *text, *label, *rubric, *domain, *batch, *cohort, *source, *template_name,
-        *parent, *component, *licence, *marking, *consent, *private_digest;
-    const json_t *annotators, *segments;
-    plumb__hash sha256;
+    const char *rubric, *domain, *template_name, *component, *parent; /* NULL: none */
+    const json_t *segments;
     uint64_t content_bytes; /* PLUMB__NO_CONTENT */
-    double quality;
-    plumb__terms terms;
-    bool withdrawn; /* consent was, at withdrawn_s */
-    int64_t withdrawn_s;
-    uint32_t n_messages; /* 0: no "messages" */
+    plumb__terms terms;     /* its own, as far as profile goes */
+    uint32_t n_messages;    /* 0: no "messages" */
     bool has_prompt, has_chosen, has_rejected;
 } plumb__fields;
 
-plumb_status plumb__fields_read(const char *what, const json_t *obj, plumb__taxonomy *taxonomy,
-                                plumb__fields *out, plumb_error *err) PLUMB_MUST_CHECK;
-
 /* Columns that few distinct combinations share; all members are compared as bytes. */
 typedef struct plumb__class {
-    uint32_t rubric, domain, source, template_name, component, licence, marking, consent, profile,
-        unused;
+    uint32_t rubric, domain, batch, cohort, source, template_name, component, licence, marking,
+        consent, profile, unused;
     double weight, step_nats, run_nats;
 } plumb__class;
 
-/* What a segment's pointers will point to, while the strings may still move. */
+/* What a segment's pointers will point to, while lists may still move. */
 typedef struct plumb__segment_refs {
-    uint32_t component;  /* into strings, PLUMB__INTERN_NONE: none */
-    uint32_t annotators; /* into annotator_sets */
+    uint32_t component;  /* a text, PLUMB__POOL_NONE: none */
+    uint32_t annotators; /* a set */
 } plumb__segment_refs;
+
+typedef struct plumb__long_content {
+    uint32_t record;
+    uint64_t bytes;
+} plumb__long_content;
 
 typedef struct plumb__table {
     uint32_t n;
-    size_t rows;           /* room for */
-    plumb__intern ids;     /* record number = number of the id */
-    plumb__intern strings; /* everything else */
-    plumb__intern classes, annotator_sets;
-    uint64_t *line_start; /* n + 1 */
-    uint32_t *text, *label, *batch, *cohort, *parent, *class_of, *annotators_of;
-    double *quality;
+    size_t rows; /* room for, in every column */
+    plumb__pool strings;
+    uint32_t *id, *text, *label, *class_of, *annotators_of;
+    uint32_t *content_bytes; /* or a mark: none, or in long_contents */
     plumb__hash *sha256;
-    uint64_t *content_bytes;
-    int64_t *withdrawn_s;    /* PLUMB__NOT_WITHDRAWN; NULL while no record is withdrawn */
+    plumb__values quality;
+    plumb__intern classes;
+
+    uint32_t *id_slots; /* record + 1; open addressing by fast range reduction */
+    uint64_t n_id_slots;
+    uint32_t *id_hash; /* NULL after settling */
+
+    plumb__intern annotator_sets; /* the names joined by NUL; empty after settling */
+    uint32_t n_sets;
+    const char **annotators; /* of all sets, one behind the other */
+    size_t annotators_capacity, annotator_start_capacity;
+    uint32_t *annotator_start; /* sets + 1 */
+
+    /* What few have; NULL while no record does. */
+    plumb__long_content *long_contents; /* ascending */
+    size_t n_long_contents, long_contents_capacity;
+    uint32_t *parent;
+    int64_t *withdrawn_s;    /* PLUMB__NOT_WITHDRAWN */
+    plumb__values weight;    /* of records with one of their own; NaN: the class's */
     uint32_t *segment_start; /* n + 1, into segments */
     plumb_segment *segments;
     plumb__segment_refs *segment_refs; /* gone after plumb__segments_finish */
     size_t segments_capacity, refs_capacity;
-    const char **annotators;   /* of all distinct sets, one behind the other */
-    uint32_t *annotator_start; /* sets + 1 */
 } plumb__table;
 
-/* Checks the form of the file (LF, no CR, BOM or blank line) and counts its lines. */
-plumb_status plumb__lines_check(const char *what, const char *data, size_t n, uint64_t *lines,
-                                plumb_error *err) PLUMB_MUST_CHECK;
-/* Reads lines of a file that plumb__lines_check passed, with the private ones where there are any
- * (NULL: none). Messages name the line, from 1. */
-plumb_status plumb__table_read(const char *what, const char *data, size_t n, uint64_t lines,
-                               plumb__private *private_file, plumb__taxonomy *taxonomy,
-                               plumb__table *out, plumb_error *err) PLUMB_MUST_CHECK;
-/* Adds a list of names (NULL: none) as an annotator set. */
+plumb_status plumb__table_init(plumb__table *table, plumb_error *err) PLUMB_MUST_CHECK;
+void plumb__table_free(plumb__table *table);
+/* Room for so many records: exactly, the first time. */
+plumb_status plumb__table_reserve(plumb__table *table, size_t rows,
+                                  plumb_error *err) PLUMB_MUST_CHECK;
+void plumb__table_settle(plumb__table *table);
+/* What the table takes, its texts included. */
+uint64_t plumb__table_memory(const plumb__table *table);
+
+/* Columns are read and written through these. A string's number is for plumb__table_text;
+ * PLUMB__POOL_NONE: the record has none. */
+plumb__class plumb__table_class(const plumb__table *table, uint32_t number);
+uint32_t plumb__table_parent(const plumb__table *table, uint32_t number);
+const char *plumb__table_text(const plumb__table *table, uint32_t string);
+uint64_t plumb__table_content_bytes(const plumb__table *table, uint32_t number);
+const plumb_segment *plumb__table_segments(const plumb__table *table, uint32_t number, uint32_t *n);
+/* Takes the place of the weight in the record's class; NaN: gives it back. */
+plumb_status plumb__table_set_weight(plumb__table *table, uint32_t number, double weight,
+                                     plumb_error *err) PLUMB_MUST_CHECK;
+plumb_status plumb__table_set_parent(plumb__table *table, uint32_t number, uint32_t string,
+                                     plumb_error *err) PLUMB_MUST_CHECK;
+plumb_status plumb__table_set_content(plumb__table *table, uint32_t number, uint64_t bytes,
+                                      plumb_error *err) PLUMB_MUST_CHECK;
+/* Consent to this record was withdrawn at this time; the earliest time stands. */
+plumb_status plumb__table_withdraw(plumb__table *table, uint32_t number, int64_t at_s,
+                                   plumb_error *err) PLUMB_MUST_CHECK;
+int64_t plumb__table_withdrawn_s(const plumb__table *table, uint32_t number);
+
+/* The id of row table->n, which is in `strings`: PLUMB_NO_RECORD when it is new, else whose it is
+ * already. */
+plumb_status plumb__table_add_id(plumb__table *table, uint64_t hash, uint32_t string,
+                                 uint32_t *other, plumb_error *err) PLUMB_MUST_CHECK;
+/* Asks the processor for the place where an id of this hash would be looked for. */
+void plumb__table_prefetch_id(const plumb__table *table, uint64_t hash);
+uint32_t plumb__table_find(const plumb__table *table, const char *id);
+
+/* Adds a set of names, each with a NUL behind it; hash is plumb__intern_hash in annotator_sets. */
+plumb_status plumb__table_add_annotators(plumb__table *table, uint64_t hash, const char *names,
+                                         size_t bytes, uint32_t *set,
+                                         plumb_error *err) PLUMB_MUST_CHECK;
+/* The same from a list of names (NULL: none). */
 plumb_status plumb__annotators_add(plumb__table *table, const json_t *names, uint32_t *set,
                                    plumb_error *err) PLUMB_MUST_CHECK;
+const char *const *plumb__table_annotators(const plumb__table *table, uint32_t set, uint32_t *n);
+/* A text's number, new or not. */
+plumb_status plumb__table_keep(plumb__table *table, const char *text, uint32_t *string,
+                               plumb_error *err) PLUMB_MUST_CHECK;
+
 /* The segments of the record that is being read into row table->n, whose annotators are in and
  * whose resolved profile this is. Adds to the taxonomy's profiles: one thread at a time. */
 plumb_status plumb__segments_add(const char *what, plumb__table *table, plumb__taxonomy *taxonomy,
                                  const plumb__fields *fields, uint32_t profile,
                                  plumb_error *err) PLUMB_MUST_CHECK;
-/* Consent to this record was withdrawn at this time; the earliest time stands. */
-plumb_status plumb__table_withdraw(plumb__table *table, uint32_t number, int64_t at_s,
-                                   plumb_error *err) PLUMB_MUST_CHECK;
-int64_t plumb__table_withdrawn_s(const plumb__table *table, uint32_t number);
-/* After the last record, when strings and annotator lists stay where they are. */
+/* Row table->n has no segments. */
+plumb_status plumb__segments_none(plumb__table *table, plumb_error *err) PLUMB_MUST_CHECK;
+/* After the last record, when annotator lists stay where they are. */
 void plumb__segments_finish(plumb__table *table);
 /* Weights of the records that are components of one parent, by their template's recombination;
  * after the last record. `what` is the file. */
 plumb_status plumb__siblings_recombine(const char *what, plumb__table *table,
                                        const plumb__taxonomy *taxonomy,
                                        plumb_error *err) PLUMB_MUST_CHECK;
-/* Columns are read and written through these; how they are stored may change. A string's number is
- * for plumb__table_text; PLUMB__INTERN_NONE: the record has none. */
-uint32_t plumb__table_parent(const plumb__table *table, uint32_t number);
-const char *plumb__table_text(const plumb__table *table, uint32_t string);
-/* Takes the place of the weight in the record's class. */
-plumb_status plumb__table_set_weight(plumb__table *table, uint32_t number, double weight,
-                                     plumb_error *err) PLUMB_MUST_CHECK;
-void plumb__table_free(plumb__table *table);
-uint64_t plumb__table_memory(const plumb__table *table);
-plumb__class plumb__table_class(const plumb__table *table, uint32_t number);
 
 #endif

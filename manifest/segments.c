@@ -203,7 +203,7 @@ static plumb_status read_component(const char *what, const json_t *entry, const 
             MAX_NAME_BYTES);
     }
     PLUMB_TRY(plumb__component_find(what, taxonomy, d->entries[PLUMB__TEMPLATE], name, out, err));
-    return plumb__intern_add(&t->strings, name, strlen(name), &refs->component, err);
+    return plumb__table_keep(t, name, &refs->component, err);
 }
 
 static plumb_status read_segment(const char *what, const json_t *entry, division *d,
@@ -233,7 +233,7 @@ static plumb_status check_required(const char *what, const division *d, const pl
     for (size_t c = 0; c < count; c++) {
         bool there = !list[c].required;
         for (size_t i = first; i < first + n && !there; i++) {
-            const char *name = plumb__intern_text(&t->strings, t->segment_refs[i].component);
+            const char *name = plumb__table_text(t, t->segment_refs[i].component);
             there = name != NULL && strcmp(name, list[c].name) == 0;
         }
         if (there) continue;
@@ -274,19 +274,28 @@ static plumb_status make_room(const char *what, plumb__table *t, size_t first, s
                        "segments", err);
 }
 
+/* The first record with segments brings the column. */
+static plumb_status make_column(plumb__table *t, plumb_error *err)
+{
+    if (t->segment_start != NULL) return PLUMB_OK;
+    return plumb__alloc(&t->segment_start, t->rows + 1, sizeof *t->segment_start, "segments", err);
+}
+
 plumb_status plumb__segments_add(const char *what, plumb__table *t, plumb__taxonomy *taxonomy,
                                  const plumb__fields *f, uint32_t profile, plumb_error *err)
 {
-    const size_t n = json_array_size(f->segments), first = t->segment_start[t->n];
+    const size_t n = json_array_size(f->segments);
     const plumb__refs named = {f->rubric, f->domain, f->template_name, f->component, f->parent};
     division d = {.fields = f, .profile = profile};
     char place[PLACE_BYTES + 64];
+    PLUMB_TRY(make_column(t, err));
+    const size_t first = t->segment_start[t->n];
     PLUMB_TRY(make_room(what, t, first, n, err));
     if (n > 0) PLUMB_TRY(plumb__refs_find(what, taxonomy, &named, d.entries, err));
     for (size_t i = 0; i < n; i++) {
         plumb__segment_refs *refs = &t->segment_refs[first + i];
         t->segments[first + i] = (plumb_segment){.weight = 1.0};
-        *refs = (plumb__segment_refs){PLUMB__INTERN_NONE, PLUMB__INTERN_NONE};
+        *refs = (plumb__segment_refs){PLUMB__POOL_NONE, 0};
         snprintf(place, sizeof place, "%s: segment %zu", what, i + 1);
         PLUMB_TRY(read_segment(place, json_array_get(f->segments, i), &d, t, taxonomy,
                                &t->segments[first + i], refs, err));
@@ -298,12 +307,11 @@ plumb_status plumb__segments_add(const char *what, plumb__table *t, plumb__taxon
 
 void plumb__segments_finish(plumb__table *t)
 {
-    for (uint32_t i = 0; i < t->segment_start[t->n]; i++) {
-        const uint32_t set = t->segment_refs[i].annotators;
+    const uint32_t n = t->segment_start != NULL ? t->segment_start[t->n] : 0;
+    for (uint32_t i = 0; i < n; i++) {
         plumb_segment *s = &t->segments[i];
-        s->component = plumb__intern_text(&t->strings, t->segment_refs[i].component);
-        s->annotators = t->annotators + t->annotator_start[set];
-        s->n_annotators = t->annotator_start[set + 1] - t->annotator_start[set];
+        s->component = plumb__table_text(t, t->segment_refs[i].component);
+        s->annotators = plumb__table_annotators(t, t->segment_refs[i].annotators, &s->n_annotators);
     }
     plumb__free(t->segment_refs);
     t->segment_refs = NULL;

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RECORDS_CAP ((size_t)64 << 30)
 #define TAXONOMY_CAP ((size_t)64 << 20)
 
 void plumb_sign_options_default(plumb_sign_options *options)
@@ -78,25 +77,21 @@ plumb_status plumb__signing_read_records(const char *records_path, const char *t
                                          plumb__signing *s, plumb__records_identity *out,
                                          plumb_error *err)
 {
-    plumb__bytes records = {0};
     plumb__taxonomy taxonomy = {0};
-    plumb__table table;
+    plumb__table table = {0};
+    plumb__record_file file = {0};
     plumb__private *private_file = NULL;
-    uint64_t lines = 0;
-    plumb_status status = plumb__file_read(records_path, RECORDS_CAP, &records, err);
-    const char *data = (const char *)records.data;
+    plumb_status status = plumb__taxonomy_read(taxonomy_path, s->taxonomy, &taxonomy, err);
     if (status != PLUMB_OK) return status;
-    PLUMB_TRY_CLEAN(plumb__lines_check(records_path, data, records.size, &lines, err));
-    PLUMB_TRY_CLEAN(plumb__taxonomy_read(taxonomy_path, s->taxonomy, &taxonomy, err));
     PLUMB_TRY_CLEAN(plumb__private_open(s->private_path, false, &private_file, err));
-    PLUMB_TRY_CLEAN(plumb__table_read(records_path, data, records.size, lines, private_file,
-                                      &taxonomy, &table, err));
-    plumb__table_free(&table);
-    plumb__records_identify(data, records.size, lines, out);
+    PLUMB_TRY_CLEAN(
+        plumb__record_file_open(records_path, NULL, private_file, &taxonomy, &table, &file, err));
+    *out = file.identity;
 cleanup:
+    plumb__record_file_close(&file);
+    plumb__table_free(&table);
     plumb__private_free(private_file);
     plumb__taxonomy_free(&taxonomy);
-    plumb__bytes_free(&records);
     return status;
 }
 

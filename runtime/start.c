@@ -88,26 +88,33 @@ void plumb__run_started(plumb_run *run)
     run->phase = PLUMB__IDLE;
 }
 
-static size_t collect_evidence(const plumb_run *run, plumb__evidence out[MAX_EVIDENCE])
+static size_t collect_evidence(const plumb_run *run, const plumb__bytes *records,
+                               plumb__evidence out[MAX_EVIDENCE])
 {
     static const struct {
         plumb__manifest_part part;
         const char *name;
-        size_t cap_bytes;
-    } parts[] = {{PLUMB__MANIFEST_ENVELOPE, "manifest.plumb.json", SIZE_MAX},
-                 {PLUMB__MANIFEST_CHECKPOINT, "manifest.checkpoint", SIZE_MAX},
-                 {PLUMB__MANIFEST_WITHDRAWALS, "manifest.withdrawals", SIZE_MAX},
-                 {PLUMB__MANIFEST_RECORDS, "records.jsonl", RECORDS_EVIDENCE_BYTES}};
+    } parts[] = {{PLUMB__MANIFEST_ENVELOPE, "manifest.plumb.json"},
+                 {PLUMB__MANIFEST_CHECKPOINT, "manifest.checkpoint"},
+                 {PLUMB__MANIFEST_WITHDRAWALS, "manifest.withdrawals"}};
     size_t n = 0;
     out[n++] = (plumb__evidence){"policy.json", run->policy_bytes.data, run->policy_bytes.size};
     out[n++] = (plumb__evidence){"trust.json", run->trust_bytes.data, run->trust_bytes.size};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         size_t size = 0;
         const void *data = plumb__manifest_bytes(run->manifest, parts[i].part, &size);
-        if (data && size <= parts[i].cap_bytes)
-            out[n++] = (plumb__evidence){parts[i].name, data, size};
+        if (data) out[n++] = (plumb__evidence){parts[i].name, data, size};
     }
+    if (records->size > 0)
+        out[n++] = (plumb__evidence){"records.jsonl", records->data, records->size};
     return n;
+}
+
+/* Read again and checked: what is kept as evidence is what was verified. */
+static plumb_status read_records(const plumb_run *run, plumb__bytes *out, plumb_error *err)
+{
+    if (plumb__manifest_records_bytes(run->manifest) > RECORDS_EVIDENCE_BYTES) return PLUMB_OK;
+    return plumb__manifest_read_records(run->manifest, out, err);
 }
 
 static plumb_status create_bundle(plumb_run *run, plumb_error *err)
@@ -115,12 +122,13 @@ static plumb_status create_bundle(plumb_run *run, plumb_error *err)
     plumb__evidence evidence[MAX_EVIDENCE];
     plumb__bundle_start start;
     plumb_secret_key *key = NULL;
-    plumb__bytes run_json = {0};
+    plumb__bytes run_json = {0}, records = {0};
     uint8_t id[16];
     plumb__random_bytes(id, sizeof id);
     plumb__hex_encode(id, sizeof id, run->run_id);
     PLUMB_TRY(plumb_key_ephemeral(&key, err));
     plumb_status status = plumb__runjson_build(run, key, &run_json, err);
+    if (status == PLUMB_OK) status = read_records(run, &records, err);
     if (status != PLUMB_OK) {
         plumb_key_free(key);
         goto cleanup;
@@ -130,13 +138,14 @@ static plumb_status create_bundle(plumb_run *run, plumb_error *err)
     start.run_json_bytes = run_json.size;
     start.run_key = key;
     start.evidence = evidence;
-    start.n_evidence = collect_evidence(run, evidence);
+    start.n_evidence = collect_evidence(run, &records, evidence);
     status = plumb__rules_remember(run, err);
     if (status == PLUMB_OK)
         status = plumb__bundle_create(&start, &run->bundle, err);
     else
         plumb_key_free(key);
 cleanup:
+    plumb__bytes_free(&records);
     plumb__bytes_free(&run_json);
     return status;
 }

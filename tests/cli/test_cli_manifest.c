@@ -186,7 +186,8 @@ static void manifest_sign(void **state)
                               "{\"id\":\"x\",\"private\":\"" DIGEST "\"}\n");
     assert_cli(
         3, "",
-        "plumb: double.jsonl: line 2: id \"x\" is that of line 1 already; ids must be unique\n",
+        "plumb: double.jsonl: line 2, column 7: id \"x\" is that of line 1 already; ids must be "
+        "unique\n",
         "plumb manifest sign double.jsonl --key acme.key --passphrase-file pass --vendor acme "
         "--dataset d --version 1");
     assert_cli(1, "", "", "test -e double.plumb.json");
@@ -195,7 +196,8 @@ static void manifest_sign(void **state)
               "{\"id\":\"x\",\"private\":\"" DIGEST "\",\"depth\":\"\\u001b[2J\\u009b\"}\n");
     assert_cli(
         3, "",
-        "plumb: escape.jsonl: line 1: field \"depth\": there is no depth named \"?[2J??\"; "
+        "plumb: escape.jsonl: line 1, column 96: field \"depth\": there is no depth named "
+        "\"?[2J??\"; "
         "known are all, none\n",
         "plumb manifest sign escape.jsonl --key acme.key --passphrase-file pass --vendor acme "
         "--dataset d --version 1");

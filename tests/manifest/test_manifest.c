@@ -232,9 +232,12 @@ static void description(void **state)
     assert_string_equal(plumb_manifest_signer_at(m, 0).name, "acme-1");
     assert_non_null(plumb__manifest_bytes(m, PLUMB__MANIFEST_ENVELOPE, &n));
     assert_true(n > 100);
-    assert_memory_equal(plumb__manifest_bytes(m, PLUMB__MANIFEST_RECORDS, &n), records,
-                        sizeof records - 1);
-    assert_int_equal(n, sizeof records - 1);
+    plumb__bytes again = {0};
+    assert_works(plumb__manifest_read_records(m, &again, err));
+    assert_int_equal(again.size, sizeof records - 1);
+    assert_int_equal(plumb__manifest_records_bytes(m), sizeof records - 1);
+    assert_memory_equal(again.data, records, again.size);
+    plumb__bytes_free(&again);
     const plumb__hash digest = plumb__blake2b(records, sizeof records - 1);
     char hex[PLUMB__HASH_HEX_BYTES];
     plumb__hash_hex(&digest, hex);
@@ -453,20 +456,21 @@ static void private_records(void **state)
         plumb_status status;
     } bad[] = {
         {"{\"id\":\"s\",\"salt\":\"000102030405060708090a0b0c0d0e0f\",\"text\":\"shouted\"}\n",
-         "line 1: is not the line that was signed for record \"s\"", PLUMB_ERR_DIGEST},
+         "line 1, column 1: is not the line that was signed for record \"s\"", PLUMB_ERR_DIGEST},
         {"{\"id\":\"s\",\"salt\":\"00\"}\n",
-         "line 1: field \"salt\" must be 32 lower-case hex digits", PLUMB_ERR_FORMAT},
-        {PRIVATE_LINE "\n" PRIVATE_LINE "\n", "line 2: id \"s\" is that of line 1 already",
-         PLUMB_ERR_FORMAT},
+         "line 1, column 18: field \"salt\" must be 32 lower-case hex digits", PLUMB_ERR_FORMAT},
+        {PRIVATE_LINE "\n" PRIVATE_LINE "\n",
+         "line 2, column 7: id \"s\" is that of line 1 already", PLUMB_ERR_FORMAT},
         {"{\"id\":\"s\",\"depth\":\"none\"}\n",
-         "line 1: unknown field \"depth\" (allowed: id, salt, content, text, label, annotators, "
+         "line 1, column 1: unknown field \"depth\" (allowed: id, salt, content, text, label, "
+         "annotators, "
          "cohort)",
          PLUMB_ERR_FORMAT},
         {"{\"id\":\"z\",\"salt\":\"000102030405060708090a0b0c0d0e0f\"}\n",
          "1 of its 1 lines belong to no record of the manifest", PLUMB_ERR_FORMAT},
         {PRIVATE_LINE,
-         "line 1, the last, does not end in LF: the file is cut short, or its last line end is "
-         "missing",
+         "line 1, column 1: the last line does not end in LF: the file is cut short, or its last "
+         "line end is missing",
          PLUMB_ERR_TRUNCATED},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -478,8 +482,8 @@ static void private_records(void **state)
     write_text(path, "");
     sign_records(f, text, NULL);
     write_text(path, PRIVATE_LINE "\n");
-    snprintf(message, sizeof message, "%s: line 1: field \"text\" is in the public record too",
-             path);
+    snprintf(message, sizeof message,
+             "%s: line 1, column 60: field \"text\" is in the public record too", path);
     assert_fails(reopen(f, &m, err), PLUMB_ERR_FORMAT, message);
     assert_int_equal(unlink(path), 0);
 }

@@ -147,41 +147,49 @@ static void bad_divisions(void **state)
     static const struct {
         const char *record, *message;
     } cases[] = {
-        {WITH("'segments':[{'depth':'deep'}]"),
-         "line 1: segment 1: must have exactly one of \"bytes\", \"message\", \"part\""},
+        {WITH("'segments':[{'depth':'deep'}]"), "line 1, column 121: segment 1: must have exactly "
+                                                "one of \"bytes\", \"message\", \"part\""},
         {WITH("'segments':[{'bytes':[0,1],'message':0}]"),
-         "line 1: segment 1: must have exactly one of \"bytes\", \"message\", \"part\""},
-        {WITH("'segments':[{'message':0}]"),
-         "line 1: segment 1: field \"message\" must be the number of one of the record's 0 "
-         "messages, from 0"},
+         "line 1, column 121: segment 1: must have exactly one of \"bytes\", \"message\", "
+         "\"part\""},
+        {WITH("'segments':[{'message':0}]"), "line 1, column 121: segment 1: field \"message\" "
+                                             "must be the number of one of the record's 0 "
+                                             "messages, from 0"},
         {WITH("'messages':[{'role':'u','content':''}],'segments':[{'message':0},{'message':0}]"),
-         "line 1: segment 2: message 0 must come after that of the segment before"},
+         "line 1, column 160: segment 2: message 0 must come after that of the segment before"},
         {WITH("'prompt':'q','segments':[{'part':'chosen'}]"),
-         "line 1: segment 1: the record has no part \"chosen\""},
+         "line 1, column 134: segment 1: the record has no part \"chosen\""},
         {WITH("'prompt':'q','segments':[{'part':'answer'}]"),
-         "line 1: segment 1: field \"part\" must be \"prompt\", \"chosen\" or \"rejected\""},
+         "line 1, column 134: segment 1: field \"part\" must be \"prompt\", \"chosen\" or "
+         "\"rejected\""},
         {WITH("'prompt':'q','segments':[{'part':'prompt'},{'part':'prompt'}]"),
-         "line 1: segment 2: part \"prompt\" has a segment already"},
+         "line 1, column 134: segment 2: part \"prompt\" has a segment already"},
         {WITH("'segments':[{'bytes':[0,1],'weight':-1}]"),
-         "line 1: segment 1: field \"weight\" must be from 0 to 1000000, found -1"},
+         "line 1, column 121: segment 1: field \"weight\" must be from 0 to 1000000, found -1"},
         {WITH("'segments':[{'bytes':[0,1],'annotators':['']}]"),
-         "line 1: segment 1: field \"annotators\": entry 1 must be a string of 1 to 1024 bytes "
+         "line 1, column 121: segment 1: field \"annotators\": entry 1 must be a string of 1 to "
+         "1024 bytes "
          "without control characters"},
         {WITH("'segments':[{'bytes':[0,1],'component':'step'}]"),
-         "line 1: segment 1: field \"component\" needs the record's \"template\""},
+         "line 1, column 121: segment 1: field \"component\" needs the record's \"template\""},
         {WITH("'template':'proof@1','segments':[{'bytes':[0,1],'component':'lemma'}]"),
-         "line 1: segment 1: field \"component\": template \"proof@1\" has no component \"lemma\"; "
+         "line 1, column 142: segment 1: field \"component\": template \"proof@1\" has no "
+         "component \"lemma\"; "
          "it has premise, step"},
         {WITH("'template':'proof@1','segments':[{'bytes':[0,1],'component':'step'}]"),
-         "line 1: no segment is component \"premise\", which template \"proof@1\" requires"},
+         "line 1, column 142: no segment is component \"premise\", which template \"proof@1\" "
+         "requires"},
         {WITH("'template':'proof@1','segments':[{'bytes':[0,1],'component':'step','weight':5}]"),
-         "line 1: segment 1: field \"component.weight\" is 5, but template \"proof@1\" allows 0 to "
+         "line 1, column 142: segment 1: field \"component.weight\" is 5, but template \"proof@1\" "
+         "allows 0 to "
          "4"},
         {WITH("'template':'proof@1','segments':[{'bytes':[0,1],'depth':'none'}]"),
-         "line 1: segment 1: field \"depth\" is \"none\", but template \"proof@1\" allows surface, "
+         "line 1, column 142: segment 1: field \"depth\" is \"none\", but template \"proof@1\" "
+         "allows surface, "
          "deep"},
         {WITH("'template':'none@1','segments':[{'bytes':[0,1],'component':'a'}]"),
-         "line 1: the weights of its 1 components add up to 0 and cannot be normalised"},
+         "line 1, column 141: the weights of its 1 components add up to 0 and cannot be "
+         "normalised"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_refused(*state, cases[i].record, cases[i].message);
@@ -213,16 +221,18 @@ static void bad_siblings(void **state)
     assert_refused(*state, CHILD("a", "t1", "premise", "") CHILD("b", "t2", "step", ""),
                    "line 2: no record of parent \"t2\" is component \"premise\", which template "
                    "\"proof@1\" requires");
-    assert_refused(*state, CHILD("a", "t1", "lemma", ""),
-                   "line 1: field \"component\": template \"proof@1\" has no component \"lemma\"; "
-                   "it has premise, step");
+    assert_refused(
+        *state, CHILD("a", "t1", "lemma", ""),
+        "line 1, column 157: field \"component\": template \"proof@1\" has no component \"lemma\"; "
+        "it has premise, step");
     assert_refused(*state,
                    "{'id':'a'," CONTENT ",'parent':'t','template':'none@1','component':'a'}\n",
                    "line 1: parent \"t\": the weights of its 1 components add up to 0 and cannot "
                    "be normalised");
-    assert_refused(*state, CHILD("a", "t1", "premise", ",'budget':{'run':2}"),
-                   "line 1: field \"budget.run\" may not be stated: template \"proof@1\" leaves "
-                   "open weight, depth, component.weight");
+    assert_refused(
+        *state, CHILD("a", "t1", "premise", ",'budget':{'run':2}"),
+        "line 1, column 176: field \"budget.run\" may not be stated: template \"proof@1\" leaves "
+        "open weight, depth, component.weight");
 }
 
 /* ---- the explanation ---- */

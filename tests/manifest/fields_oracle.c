@@ -1,7 +1,8 @@
-/* One record line: its fields and their limits. */
+/* The fields of a record and their limits, said once more with jansson. */
+#include "fields_oracle.h"
+
 #include "base/clock.h"
 #include "manifest/names.h"
-#include "manifest/records.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@ static plumb_status read_name(const char *what, const json_t *obj, const char *f
                        field, MAX_NAME_BYTES);
 }
 
-static plumb_status read_names(const char *what, const json_t *obj, plumb__fields *out,
+static plumb_status read_names(const char *what, const json_t *obj, oracle_fields *out,
                                plumb_error *err)
 {
     PLUMB_TRY(plumb__json_string(what, obj, "text", false, &out->text, err));
@@ -39,7 +40,7 @@ static plumb_status read_names(const char *what, const json_t *obj, plumb__field
     return read_name(what, obj, "marking", &out->marking, err);
 }
 
-static plumb_status read_source(const char *what, const json_t *obj, plumb__fields *out,
+static plumb_status read_source(const char *what, const json_t *obj, oracle_fields *out,
                                 plumb_error *err)
 {
     PLUMB_TRY(plumb__json_string(what, obj, "source", false, &out->source, err));
@@ -55,7 +56,7 @@ static plumb_status read_source(const char *what, const json_t *obj, plumb__fiel
 }
 
 /* A component is a part of the task that its parent is. */
-static plumb_status check_component(const char *what, const plumb__fields *f, plumb_error *err)
+static plumb_status check_component(const char *what, const oracle_fields *f, plumb_error *err)
 {
     if (f->component == NULL || f->parent != NULL) return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: field \"component\" needs \"parent\"", what);
@@ -64,13 +65,13 @@ static plumb_status check_component(const char *what, const plumb__fields *f, pl
 static plumb_status read_id(const char *what, const json_t *obj, const char **out, plumb_error *err)
 {
     PLUMB_TRY(plumb__json_string(what, obj, "id", true, out, err));
-    if (plumb__text_is_plain(*out, strlen(*out), PLUMB__RECORD_ID_CAP)) return PLUMB_OK;
+    if (plumb__text_is_plain(*out, strlen(*out), 256)) return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_FORMAT,
                        "%s: field \"id\" must have 1 to %d bytes without control characters", what,
-                       PLUMB__RECORD_ID_CAP);
+                       256);
 }
 
-static plumb_status read_content(const char *what, const json_t *obj, plumb__fields *out,
+static plumb_status read_content(const char *what, const json_t *obj, oracle_fields *out,
                                  plumb_error *err)
 {
     static const char *const allowed[] = {"sha256", "bytes", NULL};
@@ -97,7 +98,7 @@ static plumb_status read_content(const char *what, const json_t *obj, plumb__fie
     return PLUMB_OK;
 }
 
-static plumb_status read_private(const char *what, const json_t *obj, plumb__fields *out,
+static plumb_status read_private(const char *what, const json_t *obj, oracle_fields *out,
                                  plumb_error *err)
 {
     plumb__hash digest;
@@ -109,7 +110,7 @@ static plumb_status read_private(const char *what, const json_t *obj, plumb__fie
                        "%s: field \"private\" must be 64 lower-case hex digits", what);
 }
 
-static plumb_status read_annotators(const char *what, const json_t *obj, plumb__fields *out,
+static plumb_status read_annotators(const char *what, const json_t *obj, oracle_fields *out,
                                     plumb_error *err)
 {
     PLUMB_TRY(plumb__json_array(what, obj, "annotators", false, &out->annotators, err));
@@ -131,7 +132,7 @@ static plumb_status read_annotators(const char *what, const json_t *obj, plumb__
     return PLUMB_OK;
 }
 
-static plumb_status read_quality(const char *what, const json_t *obj, plumb__fields *out,
+static plumb_status read_quality(const char *what, const json_t *obj, oracle_fields *out,
                                  plumb_error *err)
 {
     PLUMB_TRY(plumb__json_number(what, obj, "quality", false, &out->quality, err));
@@ -173,7 +174,7 @@ static plumb_status read_agreement(const char *what, const json_t *obj, plumb_er
 }
 
 /* No other fields: a misspelled "withdrawn" must not pass for consent. */
-static plumb_status read_consent(const char *what, const json_t *obj, plumb__fields *out,
+static plumb_status read_consent(const char *what, const json_t *obj, oracle_fields *out,
                                  plumb_error *err)
 {
     static const char *const allowed[] = {"basis", "reference", "withdrawn", NULL};
@@ -231,7 +232,7 @@ static plumb_status read_part(const char *what, const json_t *obj, const char *f
                        "%s: field \"%s\" must be a string or an array of messages", what, field);
 }
 
-static plumb_status read_conversation(const char *what, const json_t *obj, plumb__fields *out,
+static plumb_status read_conversation(const char *what, const json_t *obj, oracle_fields *out,
                                       plumb_error *err)
 {
     const json_t *messages = NULL;
@@ -247,10 +248,9 @@ static plumb_status read_conversation(const char *what, const json_t *obj, plumb
                        what, out->has_chosen ? "rejected" : "chosen");
 }
 
-plumb_status plumb__fields_read(const char *what, const json_t *obj, plumb__taxonomy *taxonomy,
-                                plumb__fields *out, plumb_error *err)
+plumb_status oracle_read(const char *what, const json_t *obj, oracle_fields *out, plumb_error *err)
 {
-    *out = (plumb__fields){.content_bytes = PLUMB__NO_CONTENT, .quality = NAN};
+    *out = (oracle_fields){.content_bytes = UINT64_MAX, .quality = NAN};
     if (!json_is_object(obj)) {
         return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: a record must be a JSON object", what);
     }
@@ -260,7 +260,7 @@ plumb_status plumb__fields_read(const char *what, const json_t *obj, plumb__taxo
     PLUMB_TRY(check_component(what, out, err));
     PLUMB_TRY(read_content(what, obj, out, err));
     PLUMB_TRY(read_private(what, obj, out, err));
-    if (out->content_bytes == PLUMB__NO_CONTENT && out->private_digest == NULL) {
+    if (out->content_bytes == UINT64_MAX && out->private_digest == NULL) {
         return plumb__fail(err, PLUMB_ERR_FORMAT,
                            "%s: a record must have \"content\" or \"private\"", what);
     }
@@ -269,6 +269,5 @@ plumb_status plumb__fields_read(const char *what, const json_t *obj, plumb__taxo
     PLUMB_TRY(read_agreement(what, obj, err));
     PLUMB_TRY(read_consent(what, obj, out, err));
     PLUMB_TRY(read_conversation(what, obj, out, err));
-    PLUMB_TRY(plumb__json_array(what, obj, "segments", false, &out->segments, err));
-    return plumb__terms_read(what, obj, taxonomy, &out->terms, err);
+    return plumb__json_array(what, obj, "segments", false, &out->segments, err);
 }
