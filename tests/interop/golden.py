@@ -29,7 +29,9 @@ null. Each line of `bad-records.jsonl` is a record to be refused with code 3, we
 def expected(records):
     return [{"id": r.id, "depth": r.terms.profile, "depth_from": r.origin["profile"],
              "step_nats": r.terms.step, "run_nats": r.terms.run, "weight": r.terms.weight,
-             "withdrawn": r.withdrawn is not None} for r in records]
+             "loss_weight": r.loss_weight, "withdrawn": r.withdrawn is not None,
+             "segments": [{name: s[name] for name in ("profile", "share", "annotators")}
+                          for s in r.segments]} for r in records]
 
 
 def named():

@@ -54,18 +54,30 @@ def close(a, b):
     return a is b or (a is not None and b is not None and float(a) == float(b))
 
 
+def same_segments(shown, record):
+    assert len(shown) == len(record.segments)
+    for theirs, ours in zip(shown, record.segments):
+        what = f"{record.id}: {theirs} against {ours}"
+        assert theirs["profile"] == ours["profile"], what
+        assert theirs["weight"] == ours["weight"] and theirs["share"] == ours["share"], what
+        assert theirs["annotators"] == ours["annotators"], what
+
+
 def same_terms(directory, record):
+    """What `show --explain` says of a record: each term, where it comes from, and its segments."""
     done = cases.plumb("manifest", "show", "records.plumb.json", "--trust", "trust.json", "--id",
                        record.id, "--explain", "--json", cwd=directory)
     shown, terms, origin = json.loads(done.stdout), record.terms, record.origin
     what = f"{record.id}: {shown} against {record}"
-    assert shown["depth"] == terms.depth_name and shown["depth_from"] == origin["profile"], what
     assert json.loads(shown["profile"]) == terms.profile, what
-    for name, value in (("weight", record.loss_weight), ("step_budget_nats", terms.step),
-                        ("run_budget_nats", terms.run)):
-        assert close(shown.get(name), value), what
-    for name, term in (("weight", "weight"), ("step_budget", "step"), ("run_budget", "run")):
-        assert shown.get(name + "_from") == origin.get(term), what
+    assert close(shown["loss_weight"], record.loss_weight), what
+    for name, value, term in (
+            ("depth", terms.depth_name, "profile"), ("weight", terms.weight, "weight"),
+            ("budget.step", terms.step, "step"), ("budget.run", terms.run, "run")):
+        found = shown["terms"][name] or {"value": None, "from": None}
+        same = found["value"] == value if name == "depth" else close(found["value"], value)
+        assert same and found["from"] == origin.get(term), f"{name}: {what}"
+    same_segments(shown["segments"], record)
 
 
 def named_cases():
