@@ -1,5 +1,6 @@
 /* plumb manifest show */
 #include "cli/manifest_verbs.h"
+#include "manifest/plumb_withdrawal.h"
 
 #include <stdio.h>
 
@@ -66,6 +67,29 @@ static int parse(int argc, char **argv, arguments *out)
     return 0;
 }
 
+/* By its own consent, or by which statement and why. */
+static plumb_status print_withdrawn(const plumb_manifest *m, uint32_t number, plumb_error *err)
+{
+    char since[21];
+    plumb_record r;
+    plumb_record_default(&r);
+    plumb_status status = plumb_manifest_record(m, number, &r, err);
+    if (status != PLUMB_OK || !r.withdrawn) return status;
+    plumb__cli_format_time(r.withdrawn_s, since);
+    printf("withdrawn   since %s", since);
+    for (uint32_t i = 0; i < plumb_manifest_withdrawal_count(m) && status == PLUMB_OK; i++) {
+        plumb_withdrawal w;
+        plumb_withdrawal_default(&w);
+        status = plumb_manifest_withdrawal_at(m, i, &w, err);
+        for (uint32_t k = 0; status == PLUMB_OK && k < w.n_records; k++) {
+            if (w.records[k] != number) continue;
+            printf(" (statement %u: %s)", i + 1, plumb_withdrawal_reason_name(w.reason));
+        }
+    }
+    putchar('\n');
+    return status;
+}
+
 static int show_record(const arguments *a, const plumb_manifest *m)
 {
     plumb_error err = {0};
@@ -80,6 +104,7 @@ static int show_record(const arguments *a, const plumb_manifest *m)
     if (status == PLUMB_OK && !a->explain) printf("%.*s\n", (int)n, line);
     if (status == PLUMB_OK && a->explain) {
         status = plumb__manifest_explain(m, number, line, n, &err);
+        if (status == PLUMB_OK && !plumb__cli.json) status = print_withdrawn(m, number, &err);
     }
     plumb_text_free(line);
     return status == PLUMB_OK ? plumb__cli_done(PLUMB__EXIT_OK) : plumb__cli_fail(&err);

@@ -79,6 +79,9 @@ grep -q 'this build has no run tools' out || fail "withdraw says $(cat out)"
 plumb manifest verify set.plumb.json --trust trust.json >out || fail "verify with withdrawals"
 grep -q '^withdrawn   1 records, 1 statements$' out || fail "verify says $(cat out)"
 
+plumb manifest show set.plumb.json --trust trust.json --id r1 --explain >out || fail "show"
+grep -q '^withdrawn   since .* (statement 1: consent)$' out || fail "show says $(cat out)"
+
 # The key may be kept elsewhere: OpenSSL signs what is to be signed.
 if command -v openssl >/dev/null; then
     plumb key export acme.key --secret --passphrase-file pass >hsm.pem || fail "key export"
