@@ -110,10 +110,11 @@ static int compare_keys(const void *a_pointer, const void *b_pointer)
 /* At the end of the innermost object: its keys are distinct. */
 static plumb_status check_keys(scanning *s, size_t base)
 {
-    plumb__scan_key *keys = s->scan->keys + base;
     const size_t n = s->scan->n_keys - base;
     const bool sorted = n > FEW_KEYS;
     s->scan->n_keys = base;
+    if (n < 2) return PLUMB_OK;
+    plumb__scan_key *keys = s->scan->keys + base;
     if (sorted) qsort(keys, n, sizeof *keys, compare_keys);
     for (size_t i = 1; i < n; i++) {
         for (size_t j = sorted ? i - 1 : 0; j < i; j++) {

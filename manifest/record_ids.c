@@ -138,5 +138,5 @@ plumb_status plumb__annotators_add(plumb__table *t, const json_t *names, uint32_
 const char *const *plumb__table_annotators(const plumb__table *t, uint32_t set, uint32_t *n)
 {
     *n = t->annotator_start[set + 1] - t->annotator_start[set];
-    return t->annotators + t->annotator_start[set];
+    return *n > 0 ? t->annotators + t->annotator_start[set] : NULL;
 }
