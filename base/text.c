@@ -16,23 +16,20 @@ void plumb__hex_encode(const void *data, size_t n, char *out)
     *out = '\0';
 }
 
-/* The value of one lower-case hex digit, or -1. */
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return -1;
-}
+/* The value of a lower-case hex digit, plus 1; 0 for any other byte. */
+static const uint8_t hex_values[256] = {
+    ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16};
 
 bool plumb__hex_decode(const char *text, size_t len, uint8_t *out)
 {
-    if (len % 2 != 0) return false;
-    for (size_t i = 0; i < len; i += 2) {
-        const int high = hex_value(text[i]), low = hex_value(text[i + 1]);
-        if (high < 0 || low < 0) return false;
-        out[i / 2] = (uint8_t)(high << 4 | low);
+    bool right = len % 2 == 0;
+    for (size_t i = 0; i + 1 < len; i += 2) {
+        const unsigned high = hex_values[(uint8_t)text[i]], low = hex_values[(uint8_t)text[i + 1]];
+        right &= high != 0 && low != 0;
+        out[i / 2] = (uint8_t)((high - 1) << 4 | ((low - 1) & 15));
     }
-    return true;
+    return right;
 }
 
 void plumb__base64_append(plumb__bytes *out, const void *data, size_t n)

@@ -102,7 +102,8 @@ plumb_status plumb_manifest_record(const plumb_manifest *m, uint32_t number, plu
     out->label = plumb__table_text(t, t->label[number]);
     out->parent = plumb__table_text(t, plumb__table_parent(t, number));
     fill_class(m, number, out);
-    out->annotators = plumb__table_annotators(t, t->annotators_of[number], &out->n_annotators);
+    out->annotators =
+        plumb__table_annotators(t, plumb__narrow_at(&t->annotators_of, number), &out->n_annotators);
     out->quality = plumb__values_at(&t->quality, number);
     const int64_t withdrawn_s = plumb__table_withdrawn_s(t, number);
     out->withdrawn = withdrawn_s != PLUMB__NOT_WITHDRAWN;

@@ -317,13 +317,12 @@ static plumb_status merge_segments(plumb__merge *m, const plumb__item *item, plu
 static plumb_status merge_lists(plumb__merge *m, const plumb__item *item, plumb_error *err)
 {
     plumb__table *t = m->table;
-    uint32_t parent;
-    t->annotators_of[t->n] = 0;
+    uint32_t parent, set = 0;
     if (item->annotators.text != NULL) {
         PLUMB_TRY(plumb__table_add_annotators(t, item->annotators_hash, item->annotators.text,
-                                              item->annotators.bytes, &t->annotators_of[t->n],
-                                              err));
+                                              item->annotators.bytes, &set, err));
     }
+    PLUMB_TRY(plumb__narrow_set(&t->annotators_of, t->n, set, err));
     if (item->parent.text != NULL) {
         PLUMB_TRY(keep(t, &item->parent, item->parent_hash, &parent, err));
         PLUMB_TRY(plumb__table_set_parent(t, t->n, parent, err));
@@ -342,7 +341,7 @@ plumb_status plumb__merge_item(plumb__merge *m, const plumb__item *item, plumb_e
     if (t->n == t->rows) PLUMB_TRY(plumb__table_reserve(t, (size_t)t->n + 1, err));
     PLUMB_TRY(merge_id(m, item, err));
     PLUMB_TRY(find_class(m, item, &resolved, err));
-    t->class_of[t->n] = resolved.class_number;
+    PLUMB_TRY(plumb__narrow_set(&t->class_of, t->n, resolved.class_number, err));
     if (!isnan(resolved.own_weight)) {
         PLUMB_TRY(plumb__table_set_weight(t, t->n, resolved.own_weight, err));
     }
@@ -366,8 +365,8 @@ void plumb__merge_prefetch(const plumb__merge *m, const plumb__item *item)
 
 plumb_status plumb__merge_finish(plumb__merge *m, plumb_error *err)
 {
+    PLUMB_TRY(plumb__table_trim(m->table, err));
     plumb__segments_finish(m->table);
     PLUMB_TRY(plumb__siblings_recombine(m->what, m->table, m->taxonomy, err));
-    plumb__table_settle(m->table);
-    return PLUMB_OK;
+    return plumb__table_settle(m->table, err);
 }

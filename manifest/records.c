@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define CONTENT_NONE UINT32_MAX
-#define CONTENT_LONG (UINT32_MAX - 1)
+#define CONTENT_LONG (UINT32_MAX - 1) /* below it, lengths stand for themselves */
 
 static const char what[] = "record table";
 
@@ -35,9 +35,10 @@ void plumb__table_free(plumb__table *t)
     plumb__free(t->id);
     plumb__free(t->text);
     plumb__free(t->label);
-    plumb__free(t->class_of);
-    plumb__free(t->annotators_of);
-    plumb__free(t->content_bytes);
+    plumb__narrow_free(&t->class_of);
+    plumb__narrow_free(&t->annotators_of);
+    plumb__narrow_free(&t->content_bytes);
+    plumb__free(t->class_list);
     plumb__free(t->sha256);
     plumb__free(t->id_slots);
     plumb__free(t->id_hash);
@@ -94,9 +95,9 @@ plumb_status plumb__table_reserve(plumb__table *t, size_t rows, plumb_error *err
     PLUMB_TRY(make_room(&t->id_hash, t->rows, want, sizeof *t->id_hash, err));
     PLUMB_TRY(make_room(&t->text, t->rows, want, sizeof *t->text, err));
     PLUMB_TRY(make_room(&t->label, t->rows, want, sizeof *t->label, err));
-    PLUMB_TRY(make_room(&t->class_of, t->rows, want, sizeof *t->class_of, err));
-    PLUMB_TRY(make_room(&t->annotators_of, t->rows, want, sizeof *t->annotators_of, err));
-    PLUMB_TRY(make_room(&t->content_bytes, t->rows, want, sizeof *t->content_bytes, err));
+    PLUMB_TRY(plumb__narrow_reserve(&t->class_of, want, err));
+    PLUMB_TRY(plumb__narrow_reserve(&t->annotators_of, want, err));
+    PLUMB_TRY(plumb__narrow_reserve(&t->content_bytes, want, err));
     PLUMB_TRY(make_room(&t->sha256, t->rows, want, sizeof *t->sha256, err));
     PLUMB_TRY(plumb__values_reserve(&t->quality, want, err));
     PLUMB_TRY(reserve_rare(t, want, err));
@@ -104,24 +105,61 @@ plumb_status plumb__table_reserve(plumb__table *t, size_t rows, plumb_error *err
     return PLUMB_OK;
 }
 
-void plumb__table_settle(plumb__table *t)
+/* A list of as many entries as it has. */
+static plumb_status make_exact(void *list, size_t *capacity, size_t n, size_t size,
+                               plumb_error *err)
 {
+    void *old, *exact = NULL;
+    memcpy(&old, list, sizeof old);
+    if (old == NULL || *capacity == n) return PLUMB_OK;
+    PLUMB_TRY(plumb__alloc(&exact, n, size, what, err));
+    if (n > 0) memcpy(exact, old, n * size);
+    memcpy(list, &exact, sizeof exact);
+    plumb__free(old);
+    *capacity = n;
+    return PLUMB_OK;
+}
+
+plumb_status plumb__table_trim(plumb__table *t, plumb_error *err)
+{
+    const uint32_t segments = t->segment_start != NULL ? t->segment_start[t->n] : 0;
+    PLUMB_TRY(make_exact(&t->annotators, &t->annotators_capacity, t->annotator_start[t->n_sets],
+                         sizeof *t->annotators, err));
+    PLUMB_TRY(make_exact(&t->annotator_start, &t->annotator_start_capacity, (size_t)t->n_sets + 1,
+                         sizeof *t->annotator_start, err));
+    PLUMB_TRY(make_exact(&t->long_contents, &t->long_contents_capacity, t->n_long_contents,
+                         sizeof *t->long_contents, err));
+    return make_exact(&t->segments, &t->segments_capacity, segments, sizeof *t->segments, err);
+}
+
+plumb_status plumb__table_settle(plumb__table *t, plumb_error *err)
+{
+    const uint32_t n = t->classes.n;
+    PLUMB_TRY(plumb__alloc(&t->class_list, n, sizeof *t->class_list, what, err));
+    for (uint32_t i = 0; i < n; i++) {
+        memcpy(&t->class_list[i], plumb__intern_text(&t->classes, i), sizeof *t->class_list);
+    }
+    t->n_classes = n;
+    plumb__intern_free(&t->classes);
     plumb__pool_settle(&t->strings);
     plumb__values_settle(&t->quality);
     plumb__values_settle(&t->weight);
     plumb__intern_free(&t->annotator_sets);
     plumb__free(t->id_hash);
     t->id_hash = NULL;
+    return PLUMB_OK;
 }
 
 uint64_t plumb__table_memory(const plumb__table *t)
 {
-    size_t row = 6 * sizeof *t->id + sizeof *t->sha256;
+    size_t row = 3 * sizeof *t->id + sizeof *t->sha256;
     if (t->id_hash != NULL) row += sizeof *t->id_hash;
     if (t->parent != NULL) row += sizeof *t->parent;
     if (t->withdrawn_s != NULL) row += sizeof *t->withdrawn_s;
     if (t->segment_start != NULL) row += sizeof *t->segment_start;
     return (uint64_t)t->rows * row + t->n_id_slots * sizeof *t->id_slots +
+           plumb__narrow_memory(&t->class_of) + plumb__narrow_memory(&t->annotators_of) +
+           plumb__narrow_memory(&t->content_bytes) + t->n_classes * sizeof *t->class_list +
            plumb__pool_memory(&t->strings) + plumb__values_memory(&t->quality) +
            plumb__values_memory(&t->weight) + plumb__intern_memory(&t->classes) +
            plumb__intern_memory(&t->annotator_sets) +
@@ -136,7 +174,12 @@ uint64_t plumb__table_memory(const plumb__table *t)
 plumb__class plumb__table_class(const plumb__table *t, uint32_t number)
 {
     plumb__class out;
-    memcpy(&out, plumb__intern_text(&t->classes, t->class_of[number]), sizeof out);
+    const uint32_t c = plumb__narrow_at(&t->class_of, number);
+    if (t->class_list != NULL) {
+        out = t->class_list[c];
+    } else {
+        memcpy(&out, plumb__intern_text(&t->classes, c), sizeof out);
+    }
     const double own = plumb__values_at(&t->weight, number);
     if (!isnan(own)) out.weight = own;
     return out;
@@ -184,20 +227,20 @@ plumb_status plumb__table_set_content(plumb__table *t, uint32_t number, uint64_t
                                       plumb_error *err)
 {
     if (bytes < CONTENT_LONG || bytes == PLUMB__NO_CONTENT) {
-        t->content_bytes[number] = bytes < CONTENT_LONG ? (uint32_t)bytes : CONTENT_NONE;
-        return PLUMB_OK;
+        return plumb__narrow_set(&t->content_bytes, number,
+                                 bytes < CONTENT_LONG ? (uint32_t)bytes : CONTENT_NONE, err);
     }
     PLUMB_TRY(plumb__grow(&t->long_contents, &t->long_contents_capacity, t->n_long_contents + 1,
                           sizeof *t->long_contents, what, err));
     t->long_contents[t->n_long_contents++] = (plumb__long_content){number, bytes};
-    t->content_bytes[number] = CONTENT_LONG;
-    return PLUMB_OK;
+    return plumb__narrow_set(&t->content_bytes, number, CONTENT_LONG, err);
 }
 
 uint64_t plumb__table_content_bytes(const plumb__table *t, uint32_t number)
 {
-    if (t->content_bytes[number] == CONTENT_NONE) return PLUMB__NO_CONTENT;
-    if (t->content_bytes[number] != CONTENT_LONG) return t->content_bytes[number];
+    const uint32_t bytes = plumb__narrow_at(&t->content_bytes, number);
+    if (bytes == CONTENT_NONE) return PLUMB__NO_CONTENT;
+    if (bytes != CONTENT_LONG) return bytes;
     size_t low = 0, high = t->n_long_contents;
     while (high - low > 1) {
         const size_t middle = low + (high - low) / 2;

@@ -11,6 +11,7 @@
 #define PLUMB_MANIFEST_RECORDS_H
 
 #include "base/hash.h"
+#include "manifest/narrow.h"
 #include "manifest/plumb_manifest.h"
 #include "manifest/pool.h"
 #include "manifest/record_view.h"
@@ -52,11 +53,14 @@ typedef struct plumb__table {
     uint32_t n;
     size_t rows; /* room for, in every column */
     plumb__pool strings;
-    uint32_t *id, *text, *label, *class_of, *annotators_of;
-    uint32_t *content_bytes; /* or a mark: none, or in long_contents */
+    uint32_t *id, *text, *label;
+    plumb__narrow class_of, annotators_of;
+    plumb__narrow content_bytes; /* or a mark: none, or in long_contents */
     plumb__hash *sha256;
     plumb__values quality;
-    plumb__intern classes;
+    plumb__intern classes; /* empty after settling: */
+    plumb__class *class_list;
+    uint32_t n_classes;
 
     uint32_t *id_slots; /* record + 1; open addressing by fast range reduction */
     uint64_t n_id_slots;
@@ -85,7 +89,9 @@ void plumb__table_free(plumb__table *table);
 /* Room for so many records: exactly, the first time. */
 plumb_status plumb__table_reserve(plumb__table *table, size_t rows,
                                   plumb_error *err) PLUMB_MUST_CHECK;
-void plumb__table_settle(plumb__table *table);
+/* After the last row: gives back what lists have too much, before pointers to them are taken. */
+plumb_status plumb__table_trim(plumb__table *table, plumb_error *err) PLUMB_MUST_CHECK;
+plumb_status plumb__table_settle(plumb__table *table, plumb_error *err) PLUMB_MUST_CHECK;
 /* What the table takes, its texts included. */
 uint64_t plumb__table_memory(const plumb__table *table);
 

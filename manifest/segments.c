@@ -124,7 +124,7 @@ static plumb_status read_annotators(const char *what, const json_t *entry, plumb
 {
     const json_t *names = NULL;
     PLUMB_TRY(plumb__json_array(what, entry, "annotators", false, &names, err));
-    *set = t->annotators_of[t->n];
+    *set = plumb__narrow_at(&t->annotators_of, t->n);
     if (names == NULL) return PLUMB_OK;
     if (json_array_size(names) > MAX_ANNOTATORS) {
         return plumb__fail(err, PLUMB_ERR_LIMIT,
