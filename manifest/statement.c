@@ -1,7 +1,6 @@
 #include "manifest/statement.h"
 
 #include "base/clock.h"
-#include "manifest/merkle.h"
 #include "manifest/names.h"
 
 #include <inttypes.h>
@@ -9,24 +8,6 @@
 #include <string.h>
 
 #define PLACE_BYTES 1100
-
-void plumb__records_identify(const char *data, size_t n, uint64_t count,
-                             plumb__records_identity *out)
-{
-    plumb__merkle tree;
-    plumb__merkle_init(&tree);
-    for (size_t at = 0; at < n;) {
-        const size_t length = (size_t)((const char *)memchr(data + at, '\n', n - at) - data) - at;
-        const plumb__hash leaf = plumb__merkle_leaf(data + at, length);
-        plumb__merkle_add(&tree, &leaf);
-        at += length + 1;
-    }
-    out->bytes = n;
-    out->count = count;
-    out->root = plumb__merkle_root(&tree);
-    out->sha256 = plumb__sha256(data, n);
-    out->blake2b = plumb__blake2b(data, n);
-}
 
 void plumb__statement_origin(const plumb__statement *s, char out[PLUMB__ORIGIN_BYTES])
 {

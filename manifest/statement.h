@@ -16,10 +16,6 @@ typedef struct plumb__records_identity {
     plumb__hash sha256, blake2b, root;
 } plumb__records_identity;
 
-/* Of a file that plumb__lines_check passed. */
-void plumb__records_identify(const char *data, size_t n, uint64_t count,
-                             plumb__records_identity *out);
-
 /* Strings are borrowed from root; the taxonomy too. Times in seconds since 1970, 0: none. */
 typedef struct plumb__statement {
     json_t *root;

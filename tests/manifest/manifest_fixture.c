@@ -1,6 +1,7 @@
 #include "manifest_fixture.h"
 
 #include "base/text.h"
+#include "manifest/merkle.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,4 +108,21 @@ int fixture_teardown(void **state)
     assert_works(plumb__dir_remove(f->dir, err));
     free(f);
     return 0;
+}
+
+void records_identify(const char *data, size_t n, uint64_t count, plumb__records_identity *out)
+{
+    plumb__merkle tree;
+    plumb__merkle_init(&tree);
+    for (size_t at = 0; at < n;) {
+        const size_t length = (size_t)((const char *)memchr(data + at, '\n', n - at) - data) - at;
+        const plumb__hash leaf = plumb__merkle_leaf(data + at, length);
+        plumb__merkle_add(&tree, &leaf);
+        at += length + 1;
+    }
+    out->bytes = n;
+    out->count = count;
+    out->root = plumb__merkle_root(&tree);
+    out->sha256 = plumb__sha256(data, n);
+    out->blake2b = plumb__blake2b(data, n);
 }

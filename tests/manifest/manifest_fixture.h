@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "manifest/plumb_manifest.h"
+#include "manifest/statement.h"
 
 typedef struct fixture {
     char dir[256];
@@ -39,6 +40,9 @@ plumb_trust *open_trust(const fixture *f, const char *name);
 /* Signs dir/records.jsonl as acme/set with the defaults changed by `options` (may be NULL). */
 void sign_records(const fixture *f, const char *records, const plumb_sign_options *options);
 plumb_sign_options sign_defaults(void);
+
+/* What a file of whole lines is known by, taken in the plainest way. */
+void records_identify(const char *data, size_t n, uint64_t count, plumb__records_identity *out);
 
 /* The call fails with this status and exactly this text. */
 #define assert_fails(call, expected_status, text)                                                  \

@@ -324,7 +324,7 @@ static void contradictions(void **state)
                               .issued_s = 1};
         plumb__bytes payload = {0};
         char message[200];
-        plumb__records_identify(line, sizeof line - 1, 1, &s.records);
+        records_identify(line, sizeof line - 1, 1, &s.records);
         if (i == 0) s.records.blake2b.bytes[0] ^= 1;
         if (i == 1) s.records.root.bytes[0] ^= 1;
         if (i == 2) s.records.count = 2;

@@ -106,7 +106,7 @@ static void check_row(const plumb__table *t, uint32_t i)
 static plumb__records_identity identity_of(const made *m, uint64_t count)
 {
     plumb__records_identity out;
-    plumb__records_identify((const char *)m->text.data, m->text.size, count, &out);
+    records_identify((const char *)m->text.data, m->text.size, count, &out);
     return out;
 }
 

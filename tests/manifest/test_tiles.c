@@ -36,7 +36,7 @@ static void make_records(made *m, size_t n)
         plumb__bytes_append_text(&m->text, "\n");
     }
     m->starts[n] = m->text.size;
-    plumb__records_identify((const char *)m->text.data, m->text.size, n, &m->identity);
+    records_identify((const char *)m->text.data, m->text.size, n, &m->identity);
 }
 
 static void free_records(made *m)
