@@ -50,10 +50,11 @@ plumb_status plumb__batch_fill(plumb__batch *batch, const plumb__batch *before,
     PLUMB_TRY(plumb__grow(&batch->data, &batch->capacity, carry + 1, 1, "records", err));
     if (carry > 0) memcpy(batch->data, before->data + before->end, carry);
     batch->size = carry;
-    /* Doubled until a line ends in it; the first `carry` bytes have no line end, as is known. */
+    /* When no line ends in the usual size, one that holds the longest line at once: growing step by
+     * step would leave its pieces behind. The first `carry` bytes have no line end, as is known. */
     const uint64_t left = source->bytes - source->done;
     const size_t first = left < PLUMB__BATCH_BYTES ? (size_t)left : PLUMB__BATCH_BYTES;
-    for (size_t want = carry + first;; want *= 2) {
+    for (size_t want = carry + first;; want = carry + PLUMB__RECORD_LINE_CAP + first) {
         const size_t from = batch->size;
         PLUMB_TRY(read_to(batch, want, source, err));
         batch->last = source->done == source->bytes;
