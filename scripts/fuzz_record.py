@@ -2,14 +2,14 @@
 """For scripts/fuzz.sh: notes one run in benchmarks/results/fuzz.json, and keeps corpora small.
 
 usage: fuzz_record.py TARGET SECONDS LOG STATUS
-       fuzz_record.py --keep CORPUS MERGED    adds files of MERGED to CORPUS, the smallest first,
-                                              up to 48 KiB and 150 files of them
+       fuzz_record.py --keep CORPUS MERGED    adds files of MERGED to CORPUS, small and large ones
+                                              alike, until it has 48 KiB or 40 files
 Standard library only."""
 import datetime, hashlib, json, os, re, subprocess, sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RESULT = os.path.join(ROOT, "benchmarks", "results", "fuzz.json")
-KEEP_BYTES, KEEP_FILES = 48 << 10, 150
+KEEP_BYTES, KEEP_FILES = 48 << 10, 40
 
 
 def record(target, seconds, log, status):
@@ -40,10 +40,12 @@ def keep(corpus, merged):
             with open(os.path.join(folder, name), "rb") as f:
                 yield f.read()
     have = set(content(corpus))
-    size = sum(map(len, have))
-    count = len(have)
-    for data in sorted(set(content(merged)) - have, key=lambda d: (len(d), d)):
-        if size + len(data) > KEEP_BYTES or count >= KEEP_FILES:
+    new = sorted(set(content(merged)) - have, key=lambda d: (len(d), d))
+    room = max(0, min(len(new), KEEP_FILES - len(have)))
+    size, count = sum(map(len, have)), len(have)
+    for i in range(room):
+        data = new[(2 * i + 1) * len(new) // (2 * room)]
+        if size + len(data) > KEEP_BYTES:
             break
         with open(os.path.join(corpus, hashlib.sha1(data).hexdigest()[:16]), "wb") as f:
             f.write(data)

@@ -37,6 +37,7 @@ static void add_row(dump *d, const plumb__csv *csv, char separator)
         fuzz_assert(plumb__utf8_valid(text, n, NULL));
         add_field(d, text, n, i == 0, separator);
     }
+    fuzz_reached();
     plumb__bytes_append_text(&d->quoted, "\r\n");
     plumb__bytes_append_text(&d->fields, "\n");
     d->rows++;

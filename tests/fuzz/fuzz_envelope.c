@@ -34,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     plumb__bytes text = {0};
     plumb_error err = {0};
     if (!fuzz_accepted(plumb__dsse_parse("e", data, n, &envelope, &err), &err)) return 0;
+    fuzz_reached();
     fuzz_works(plumb__dsse_dump(&envelope, &text, err));
     fuzz_assert(text.size == n && memcmp(text.data, data, n) == 0);
     add_signature(&envelope);

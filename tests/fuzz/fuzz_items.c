@@ -35,7 +35,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
                 continue;
             }
             if (element == NULL) break;
-            if (array != NULL) fuzz_assert(json_equal(element, json_array_get(array, read)));
+            if (array != NULL) {
+                fuzz_reached();
+                fuzz_assert(json_equal(element, json_array_get(array, read)));
+            }
             json_decref(element);
             read++;
             fuzz_assert(read <= n);

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { LEAST_MEMORY = 8192, ARMOUR_BEGIN = 34 };
+enum { LEAST_MEMORY = 8192, ARMOUR_BEGIN = 33 };
 
 /* Passes and memory of the header, from the armour's second 24 bytes. */
 static bool is_cheap(const uint8_t *data, size_t n)
@@ -28,14 +28,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     plumb_public_key named, held;
     plumb_secret_key *key = NULL;
     plumb_error err = {0};
-    const char *path = fuzz_file(0, data, n);
-    const bool readable = fuzz_accepted(plumb_public_key_read(path, &named, &err), &err);
+    fuzz_write("k.key", data, n); /* not by a link, and nobody else's: else it is not opened */
+    const char *path = fuzz_path("k.key");
+    const bool readable = fuzz_accepted(plumb_key_file_public(path, &named, &err), &err);
     if (!is_cheap(data, n)) return 0;
     err = (plumb_error){0};
     if (!fuzz_accepted(plumb_key_open(path, "fuzz", 4, &key, &err), &err)) {
         fuzz_assert(key == NULL);
         return 0;
     }
+    fuzz_reached();
     fuzz_assert(readable);
     plumb_key_public(key, &held);
     fuzz_assert(memcmp(&named, &held, sizeof held) == 0);

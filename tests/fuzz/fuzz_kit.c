@@ -26,6 +26,18 @@ bool fuzz_accepted(plumb_status status, const plumb_error *err)
     return false;
 }
 
+static unsigned long reached;
+
+void fuzz_reached(void)
+{
+    reached++;
+}
+
+unsigned long fuzz_times_reached(void)
+{
+    return reached;
+}
+
 const plumb_secret_key *fuzz_key(uint8_t number)
 {
     static plumb_secret_key *keys[256];

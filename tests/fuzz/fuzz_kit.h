@@ -27,6 +27,11 @@ _Noreturn void fuzz_failed(const char *file, int line, const char *what);
  * whether it was PLUMB_OK. */
 bool fuzz_accepted(plumb_status status, const plumb_error *err);
 
+/* Called by a target where it checks what was accepted; replaying fails when the corpus never gets
+ * there, since a target that refuses everything tests nothing. */
+void fuzz_reached(void);
+unsigned long fuzz_times_reached(void);
+
 /* Signing keys whose seeds are 32 bytes of `number`: corpora may hold their public halves. */
 const plumb_secret_key *fuzz_key(uint8_t number);
 /* The path of a regular file in memory with these bytes; it holds until the next call with the same

@@ -17,6 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     /* Other files hold public keys too: the header of a secret key, say. */
     if (fuzz_accepted(status, &err)) fuzz_assert(plumb__public_key_valid(&other));
     if (!ok) return 0;
+    fuzz_reached();
     fuzz_works(plumb_public_key_pem(&key, pem, sizeof pem, err));
     const size_t whole = strlen(pem);
     fuzz_assert(n == whole || n == whole - 1);

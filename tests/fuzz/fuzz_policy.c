@@ -30,6 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     fuzz_works(plumb__json_parse("p", data, n, &value, err));
     fuzz_works(plumb__json_dump(value, &text, err));
     fuzz_works(plumb__policy_parse("again", text.data, text.size, &again, err));
+    fuzz_reached();
     check_ranges(&again);
     fuzz_assert(again.max_mask == policy.max_mask && again.unknown == policy.unknown);
     fuzz_assert(again.run_nats == policy.run_nats);

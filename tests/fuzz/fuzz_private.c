@@ -61,6 +61,7 @@ static void check_signed(const uint8_t *data, size_t n)
     const uint8_t *before = n > 1 ? memrchr(data, '\n', n - 1) : NULL;
     fuzz_write("p.private.jsonl", data, before != NULL ? (size_t)(before - data) + 1 : 0);
     check_opens();
+    fuzz_reached();
     plumb__bytes changed = {0};
     plumb__bytes_append(&changed, data, n);
     changed.data[n / 2] ^= 1;

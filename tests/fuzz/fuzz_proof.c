@@ -56,6 +56,7 @@ static void check_holds(const uint8_t *data, size_t n)
         fuzz_assert(proof == NULL);
         return;
     }
+    fuzz_reached();
     plumb_proof_describe(proof, &info);
     fuzz_assert(info.n_signers == 1 && info.records == 3 && info.index < 3);
     fuzz_assert(info.line_bytes == strlen(lines[info.index]));

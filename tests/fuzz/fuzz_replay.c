@@ -228,9 +228,16 @@ int main(int argc, char **argv)
         load(&files[i]);
         (void)LLVMFuzzerTestOneInput(input, input_size);
     }
+    const unsigned long reached = fuzz_times_reached();
+    if (reached == 0 && argc == 4) {
+        fprintf(stderr, "nothing of %s is accepted: the target checks nothing\n", argv[1]);
+        return 1;
+    }
     const unsigned long count = argc == 5 ? 0 : strtoul(argv[3], NULL, 10);
     mutations(count);
-    printf("seed %llu: %zu files of the corpus, %lu mutations, %zu words: all held\n",
-           (unsigned long long)seed, n_files, count, n_words);
+    printf(
+        "seed %llu: %zu files of the corpus (%lu checked whole), %lu mutations (%lu), %zu words: "
+        "all held\n",
+        (unsigned long long)seed, n_files, reached, count, fuzz_times_reached() - reached, n_words);
     return 0;
 }

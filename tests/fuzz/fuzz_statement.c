@@ -24,6 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     plumb__bytes first = {0}, second = {0};
     plumb_error err = {0};
     if (!fuzz_accepted(plumb__statement_parse("s", data, n, &s, &err), &err)) return 0;
+    fuzz_reached();
     check_facts(&s);
     fuzz_works(plumb__statement_dump(&s, &first, err));
     fuzz_works(plumb__statement_parse("again", first.data, first.size, &again, err));

@@ -51,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         fuzz_assert(plumb__intern_find(&taxonomy.names, "all", 3) != PLUMB__INTERN_NONE);
         fuzz_assert(plumb__intern_find(&taxonomy.names, "none", 4) != PLUMB__INTERN_NONE);
         check_entries(&taxonomy);
+        fuzz_reached();
         check_again(value, &taxonomy);
         plumb__taxonomy_free(&taxonomy);
     }

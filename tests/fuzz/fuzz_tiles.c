@@ -71,6 +71,7 @@ static void check_proof(const char *id)
     plumb_proof_options_default(&options);
     options.trust = fuzz_trust();
     fuzz_works(plumb_proof_open(fuzz_file(0, text, n), &options, &proof, err));
+    fuzz_reached();
     plumb_proof_describe(proof, &info);
     fuzz_assert(info.index == index && strstr(info.line, id) != NULL);
     plumb_proof_free(proof);

@@ -43,6 +43,7 @@ static void check_judgement(const plumb_trust *trust, size_t i, int64_t at_s)
 static void check_store(const plumb_trust *trust)
 {
     char *json = NULL;
+    fuzz_reached();
     fuzz_assert(plumb_trust_version(trust) >= 1);
     fuzz_assert(strlen(plumb_trust_root_fingerprint(trust)) == 64);
     const size_t n = plumb_trust_key_count(trust) < 64 ? plumb_trust_key_count(trust) : 64;

@@ -57,6 +57,7 @@ static void check_chain(const plumb_manifest *m, const uint8_t *data, size_t n)
         plumb_withdrawal_default(&w);
         fuzz_works(plumb_manifest_withdrawal_at(m, i, &w, err));
         fuzz_assert(w.sequence == i + 1 && w.issued_s >= before_s && w.n_records > 0);
+        fuzz_reached();
         check_payload(&w, data + at, length);
         for (uint32_t r = 0; r < w.n_records; r++) {
             fuzz_assert(w.records[r] < RECORDS && !withdrawn[w.records[r]]);
