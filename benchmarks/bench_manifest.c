@@ -16,9 +16,9 @@
 #include "base/json.h"
 #include "base/plumb_random.h"
 #include "base/plumb_threads.h"
-#include "manifest/key_file.h"
-#include "manifest/merkle.h"
 #include "manifest/plumb_manifest.h"
+#include "manifest/proofs/merkle.h"
+#include "manifest/signing/key_file.h"
 
 #include <errno.h>
 #include <sodium.h>

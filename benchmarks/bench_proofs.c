@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/plumb_random.h"
 #include "manifest/plumb_proof.h"
-#include "manifest/proof.h"
+#include "manifest/proofs/proof.h"
 
 #include <fcntl.h>
 #include <stdio.h>

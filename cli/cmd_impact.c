@@ -1,5 +1,5 @@
 /* plumb impact RUN: what it learned from certain records */
-#include "cli/impact.h"
+#include "cli/impact/impact.h"
 #include "manifest/plumb_withdrawal.h"
 #include "provenance/plumb_impact.h"
 

@@ -1,5 +1,5 @@
 /* plumb manifest VERB: finds the verb and hands over. */
-#include "cli/manifest_verbs.h"
+#include "cli/manifest/manifest_verbs.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* plumb trust VERB: finds the verb and hands over. */
-#include "cli/trust_verbs.h"
+#include "cli/trust/trust_verbs.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* plumb verify PATH: whatever it is */
-#include "cli/verify_forms.h"
+#include "cli/verify/verify_forms.h"
 #include "manifest/plumb_manifest.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Lists of ids and folders that options gather. */
-#include "cli/impact.h"
+#include "cli/impact/impact.h"
 
 #include <stdlib.h>
 #include <string.h>

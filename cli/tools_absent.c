@@ -1,7 +1,7 @@
 /* Stands in for the commands that need runs where the build has only the vendor's tools. */
-#include "cli/impact.h"
-#include "cli/receipt_view.h"
-#include "cli/verify_forms.h"
+#include "cli/impact/impact.h"
+#include "cli/manifest/receipt_view.h"
+#include "cli/verify/verify_forms.h"
 
 static int absent(void)
 {

@@ -3,11 +3,11 @@
 #define PLUMB_MANIFEST_OBJECT_H
 
 #include "base/file.h"
-#include "manifest/cosign.h"
-#include "manifest/dsse.h"
-#include "manifest/record_file.h"
-#include "manifest/statement.h"
-#include "manifest/withdrawal.h"
+#include "manifest/notices/withdrawal.h"
+#include "manifest/proofs/cosign.h"
+#include "manifest/records/record_file.h"
+#include "manifest/signing/dsse.h"
+#include "manifest/signing/statement.h"
 
 #define PLUMB__ENVELOPE_CAP ((size_t)256 << 20)
 

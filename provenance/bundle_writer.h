@@ -4,7 +4,7 @@
 #ifndef PLUMB_PROVENANCE_BUNDLE_WRITER_H
 #define PLUMB_PROVENANCE_BUNDLE_WRITER_H
 
-#include "manifest/merkle.h"
+#include "manifest/proofs/merkle.h"
 #include "provenance/bundle.h"
 #include "provenance/inventory.h"
 #include "provenance/journal_write.h"

@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/json.h"
-#include "manifest/pem.h"
+#include "manifest/signing/pem.h"
 
 #include <inttypes.h>
 #include <stdio.h>

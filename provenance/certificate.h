@@ -3,8 +3,8 @@
 #ifndef PLUMB_PROVENANCE_CERTIFICATE_H
 #define PLUMB_PROVENANCE_CERTIFICATE_H
 
-#include "manifest/dsse.h"
-#include "manifest/note.h"
+#include "manifest/proofs/note.h"
+#include "manifest/signing/dsse.h"
 
 #define PLUMB__MAX_CERTIFICATES_BYTES ((size_t)16 << 20)
 #define PLUMB__MAX_CERTIFICATES 65536u

@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
-#include "manifest/intern.h"
+#include "manifest/records/intern.h"
 #include "provenance/graph_open.h"
 #include "provenance/spends.h"
 

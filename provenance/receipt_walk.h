@@ -4,7 +4,7 @@
 #ifndef PLUMB_PROVENANCE_RECEIPT_WALK_H
 #define PLUMB_PROVENANCE_RECEIPT_WALK_H
 
-#include "manifest/receipt.h"
+#include "manifest/notices/receipt.h"
 #include "provenance/graph_open.h"
 #include "provenance/query_groups.h"
 

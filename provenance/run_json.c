@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/json.h"
-#include "manifest/pem.h"
+#include "manifest/signing/pem.h"
 
 #include <math.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "provenance/verify.h"
 
 #include "base/alloc.h"
-#include "manifest/merkle.h"
+#include "manifest/proofs/merkle.h"
 
 #include <string.h>
 

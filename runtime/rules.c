@@ -6,8 +6,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "manifest/files.h"
-#include "manifest/state.h"
-#include "manifest/withdrawal.h"
+#include "manifest/notices/withdrawal.h"
+#include "manifest/trust/state.h"
 
 #include <stdio.h>
 #include <string.h>

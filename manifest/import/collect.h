@@ -5,8 +5,8 @@
 
 #include "base/hash.h"
 #include "manifest/import/mapping.h"
-#include "manifest/intern.h"
 #include "manifest/plumb_import.h"
+#include "manifest/records/intern.h"
 
 #define PLUMB__NONE UINT32_MAX
 

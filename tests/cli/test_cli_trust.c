@@ -4,7 +4,7 @@
  * give them; state directories of their own; exact texts where they do not depend on keys. */
 #include "cli_fixture.h"
 
-#include "manifest/key_file.h"
+#include "manifest/signing/key_file.h"
 
 #include <jansson.h>
 #include <stdio.h>

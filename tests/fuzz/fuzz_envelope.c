@@ -2,7 +2,7 @@
  * again, hold, and leave the others as they were. */
 #include "fuzz_kit.h"
 
-#include "manifest/dsse.h"
+#include "manifest/signing/dsse.h"
 
 #include <string.h>
 

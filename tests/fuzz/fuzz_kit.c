@@ -1,8 +1,8 @@
 #include "fuzz_kit.h"
 
 #include "base/file.h"
-#include "manifest/dsse.h"
-#include "manifest/key_file.h"
+#include "manifest/signing/dsse.h"
+#include "manifest/signing/key_file.h"
 
 #include <fcntl.h>
 #include <stdio.h>

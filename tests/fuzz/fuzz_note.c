@@ -3,7 +3,7 @@
  * note with it parses. Also with the input as the text of a rightly signed note. */
 #include "fuzz_kit.h"
 
-#include "manifest/cosign.h"
+#include "manifest/proofs/cosign.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * and a point of prime order. The file reader agrees with the parser. */
 #include "fuzz_kit.h"
 
-#include "manifest/pem.h"
+#include "manifest/signing/pem.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  * text compiles to the same function and the same text. */
 #include "fuzz_kit.h"
 
-#include "manifest/profile.h"
+#include "manifest/taxonomy/profile.h"
 
 #include <math.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "fuzz_kit.h"
 
 #include "manifest/plumb_proof.h"
-#include "manifest/proof.h"
+#include "manifest/proofs/proof.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,8 +4,8 @@
 #include "fuzz_kit.h"
 
 #include "base/json.h"
-#include "manifest/dsse.h"
 #include "manifest/plumb_receipt.h"
+#include "manifest/signing/dsse.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #include "fuzz_kit.h"
 
 #include "base/json.h"
-#include "manifest/json_scan.h"
+#include "manifest/records/json_scan.h"
 
 #include <string.h>
 

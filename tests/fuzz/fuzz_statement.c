@@ -3,7 +3,7 @@
 #include "fuzz_kit.h"
 
 #include "manifest/names.h"
-#include "manifest/statement.h"
+#include "manifest/signing/statement.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  * document in canonical form reads to the same number of names, entries and profiles. */
 #include "fuzz_kit.h"
 
-#include "manifest/taxonomy.h"
+#include "manifest/taxonomy/taxonomy.h"
 
 #include <math.h>
 

@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "manifest/plumb_proof.h"
-#include "manifest/tiles.h"
+#include "manifest/proofs/tiles.h"
 
 #include <string.h>
 

@@ -4,9 +4,9 @@
  * signed. */
 #include "fuzz_kit.h"
 
-#include "manifest/dsse.h"
-#include "manifest/pem.h"
-#include "manifest/trust_store.h"
+#include "manifest/signing/dsse.h"
+#include "manifest/signing/pem.h"
+#include "manifest/trust/trust_store.h"
 
 #include <string.h>
 

@@ -6,8 +6,8 @@
 
 #include "base/hash.h"
 #include "base/json.h"
-#include "manifest/dsse.h"
 #include "manifest/plumb_withdrawal.h"
+#include "manifest/signing/dsse.h"
 
 #include <string.h>
 #include <unistd.h>

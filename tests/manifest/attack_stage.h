@@ -6,9 +6,9 @@
 #include "manifest_fixture.h"
 
 #include "manifest/manifest_object.h"
-#include "manifest/pem.h"
 #include "manifest/plumb_state.h"
-#include "manifest/trust_store.h"
+#include "manifest/signing/pem.h"
+#include "manifest/trust/trust_store.h"
 
 #define CONTENT                                                                                    \
     "\"content\":{\"sha256\":"                                                                     \

@@ -1,7 +1,7 @@
 #include "manifest_fixture.h"
 
 #include "base/text.h"
-#include "manifest/merkle.h"
+#include "manifest/proofs/merkle.h"
 
 #include <stdio.h>
 #include <stdlib.h>

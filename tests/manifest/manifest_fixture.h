@@ -12,7 +12,7 @@
 
 #include "base/file.h"
 #include "manifest/plumb_manifest.h"
-#include "manifest/statement.h"
+#include "manifest/signing/statement.h"
 
 typedef struct fixture {
     char dir[256];

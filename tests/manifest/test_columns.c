@@ -5,11 +5,11 @@
 
 #include "base/alloc.h"
 #include "base/plumb_random.h"
-#include "manifest/arena.h"
-#include "manifest/narrow.h"
-#include "manifest/pool.h"
-#include "manifest/records.h"
-#include "manifest/values.h"
+#include "manifest/records/narrow.h"
+#include "manifest/records/arena.h"
+#include "manifest/records/pool.h"
+#include "manifest/records/records.h"
+#include "manifest/records/values.h"
 
 #include <math.h>
 #include <stdio.h>

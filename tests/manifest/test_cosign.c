@@ -4,10 +4,10 @@
  * faces; lines changed, moved to another manifest, and by keys of other roles. */
 #include "manifest_fixture.h"
 
-#include "manifest/cosign.h"
 #include "manifest/files.h"
 #include "manifest/manifest_object.h"
 #include "manifest/plumb_proof.h"
+#include "manifest/proofs/cosign.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,8 +6,8 @@
 #include "manifest_fixture.h"
 
 #include "base/text.h"
-#include "manifest/key_file.h"
-#include "manifest/pem.h"
+#include "manifest/signing/key_file.h"
+#include "manifest/signing/pem.h"
 
 #include <sodium.h>
 #include <stdio.h>

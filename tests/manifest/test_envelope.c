@@ -4,9 +4,9 @@
 #include "manifest_fixture.h"
 
 #include "base/text.h"
-#include "manifest/dsse.h"
-#include "manifest/key_file.h"
-#include "manifest/note.h"
+#include "manifest/proofs/note.h"
+#include "manifest/signing/dsse.h"
+#include "manifest/signing/key_file.h"
 
 #include <string.h>
 

@@ -5,11 +5,11 @@
 #include "manifest_fixture.h"
 
 #include "base/plumb_random.h"
-#include "manifest/dsse.h"
-#include "manifest/note.h"
 #include "manifest/policy.h"
-#include "manifest/statement.h"
-#include "manifest/trust_store.h"
+#include "manifest/proofs/note.h"
+#include "manifest/signing/dsse.h"
+#include "manifest/signing/statement.h"
+#include "manifest/trust/trust_store.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,10 +7,10 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "manifest/manifest_object.h"
-#include "manifest/note.h"
+#include "manifest/notices/withdrawal.h"
 #include "manifest/plumb_withdrawal.h"
-#include "manifest/trust_store.h"
-#include "manifest/withdrawal.h"
+#include "manifest/proofs/note.h"
+#include "manifest/trust/trust_store.h"
 
 #include <fcntl.h>
 #include <stdio.h>

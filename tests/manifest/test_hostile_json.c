@@ -6,9 +6,9 @@
 #include "manifest_fixture.h"
 
 #include "base/hash.h"
-#include "manifest/dsse.h"
-#include "manifest/merkle.h"
-#include "manifest/statement.h"
+#include "manifest/proofs/merkle.h"
+#include "manifest/signing/dsse.h"
+#include "manifest/signing/statement.h"
 
 #include <fcntl.h>
 #include <stdio.h>

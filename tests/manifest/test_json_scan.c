@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/plumb_random.h"
-#include "manifest/json_scan.h"
+#include "manifest/records/json_scan.h"
 
 #include <locale.h>
 #include <stdio.h>

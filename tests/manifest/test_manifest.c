@@ -8,7 +8,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "manifest/files.h"
-#include "manifest/merkle.h"
+#include "manifest/proofs/merkle.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
 #include "manifest_fixture.h"
 
 #include "base/text.h"
-#include "manifest/dsse.h"
-#include "manifest/statement.h"
+#include "manifest/signing/dsse.h"
+#include "manifest/signing/statement.h"
 
 #include <signal.h>
 #include <stdio.h>

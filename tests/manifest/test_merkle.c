@@ -4,7 +4,7 @@
  */
 #include "manifest_fixture.h"
 
-#include "manifest/merkle.h"
+#include "manifest/proofs/merkle.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * one thing from a good one, with their exact messages; round trips; limits at and beyond. */
 #include "manifest_fixture.h"
 
-#include "manifest/note.h"
+#include "manifest/proofs/note.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * another; every input exchanged for another, with exact messages and the files untouched. */
 #include "manifest_fixture.h"
 
-#include "manifest/dsse.h"
+#include "manifest/signing/dsse.h"
 
 #include <stdio.h>
 #include <stdlib.h>

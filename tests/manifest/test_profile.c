@@ -3,7 +3,7 @@
  * messages. */
 #include "manifest_fixture.h"
 
-#include "manifest/profile.h"
+#include "manifest/taxonomy/profile.h"
 
 #include <math.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "manifest/plumb_proof.h"
-#include "manifest/proof.h"
+#include "manifest/proofs/proof.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,8 +7,8 @@
 #include "manifest_fixture.h"
 
 #include "base/plumb_threads.h"
-#include "manifest/merkle.h"
-#include "manifest/record_file.h"
+#include "manifest/proofs/merkle.h"
+#include "manifest/records/record_file.h"
 
 #include <fcntl.h>
 #include <stdio.h>

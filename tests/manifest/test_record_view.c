@@ -6,7 +6,7 @@
 
 #include "base/plumb_random.h"
 #include "fields_oracle.h"
-#include "manifest/record_view.h"
+#include "manifest/records/record_view.h"
 
 #include <math.h>
 #include <stdio.h>

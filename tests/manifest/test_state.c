@@ -4,7 +4,7 @@
  * nobody; two processes at once. Attacks that pins stop are in test_trust_attacks.c. */
 #include "manifest_fixture.h"
 
-#include "manifest/state.h"
+#include "manifest/trust/state.h"
 
 #include <stdio.h>
 #include <stdlib.h>

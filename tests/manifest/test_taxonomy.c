@@ -4,7 +4,7 @@
  * Texts have ' for ". */
 #include "manifest_fixture.h"
 
-#include "manifest/taxonomy.h"
+#include "manifest/taxonomy/taxonomy.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -5,8 +5,8 @@
  */
 #include "manifest_fixture.h"
 
-#include "manifest/proof.h"
-#include "manifest/tiles.h"
+#include "manifest/proofs/proof.h"
+#include "manifest/proofs/tiles.h"
 
 #include <stdio.h>
 #include <stdlib.h>

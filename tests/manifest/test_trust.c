@@ -4,8 +4,8 @@
  * addition leaves. */
 #include "manifest_fixture.h"
 
-#include "manifest/dsse.h"
-#include "manifest/pem.h"
+#include "manifest/signing/dsse.h"
+#include "manifest/signing/pem.h"
 
 #include <stdio.h>
 #include <string.h>

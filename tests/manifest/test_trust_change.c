@@ -4,7 +4,7 @@
  * joined; every byte of a rotated store flipped; each refusal by its text. */
 #include "manifest_fixture.h"
 
-#include "manifest/trust_store.h"
+#include "manifest/trust/trust_store.h"
 
 #include <stdio.h>
 #include <stdlib.h>

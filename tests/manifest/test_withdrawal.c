@@ -5,11 +5,11 @@
  * and a compromised key. */
 #include "manifest_fixture.h"
 
-#include "manifest/dsse.h"
 #include "manifest/files.h"
+#include "manifest/notices/withdrawal.h"
 #include "manifest/plumb_state.h"
 #include "manifest/plumb_withdrawal.h"
-#include "manifest/withdrawal.h"
+#include "manifest/signing/dsse.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -12,7 +12,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "bundle_maker.h"
-#include "manifest/merkle.h"
+#include "manifest/proofs/merkle.h"
 #include "provenance/certificate.h"
 #include "provenance/graph_walk.h"
 #include "provenance/journal.h"

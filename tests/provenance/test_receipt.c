@@ -5,7 +5,7 @@
  * the attacker has; exact messages. */
 #include "run_forge.h"
 
-#include "manifest/dsse.h"
+#include "manifest/signing/dsse.h"
 #include "provenance/plumb_receipt_make.h"
 
 #include <jansson.h>

@@ -1,0 +1,174 @@
+/* plumb manifest prove and index */
+#include "cli/manifest/manifest_verbs.h"
+#include "manifest/plumb_proof.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const char prove_help[] =
+    "usage: plumb manifest prove NAME.plumb.json --id ID [--out FILE.tlog-proof]\n"
+    "                            [--trust trust.json | --untrusted] [--without-record]\n"
+    "                            [--records FILE] [--tiles FILE]\n"
+    "\n"
+    "Proves that one record is in the manifest: a tlog-proof against NAME.checkpoint, which "
+    "carries\n"
+    "the record's line (or not, with --without-record) and which any verifier of transparency "
+    "logs\n"
+    "reads. NAME.tiles is made first where it is missing or wrong.\n"
+    "\n"
+    "example: plumb manifest prove records.plumb.json --id deb:abgate --trust trust.json \\\n"
+    "             --out abgate.tlog-proof\n";
+
+static const char index_help[] =
+    "usage: plumb manifest index NAME.plumb.json [--trust trust.json | --untrusted]\n"
+    "                            [--records FILE] [--tiles FILE]\n"
+    "\n"
+    "Writes NAME.tiles, from which proofs about single records are made in under a millisecond. "
+    "It\n"
+    "is not signed and need not be kept: it can be made again from the records.\n"
+    "\n"
+    "example: plumb manifest index records.plumb.json --trust trust.json\n";
+
+typedef struct arguments {
+    const char *verb, *path, *trust, *id, *out;
+    plumb_prover_options prover;
+    bool untrusted, help;
+} arguments;
+
+static bool take_option(int option, arguments *out)
+{
+    switch (option) {
+    case 'h': out->help = true; return true;
+    case 'T': out->trust = optarg; return true;
+    case 'u': out->untrusted = true; return true;
+    case 'i': out->id = optarg; return true;
+    case 'o': out->out = optarg; return true;
+    case 'r': out->prover.records_path = optarg; return true;
+    case 't': out->prover.tiles_path = optarg; return true;
+    case 'w': out->prover.without_record = true; return true;
+    default: return plumb__cli_take(option, optarg);
+    }
+}
+
+static int parse(int argc, char **argv, const struct option *options, arguments *out)
+{
+    int option;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        if (!take_option(option, out)) return PLUMB__EXIT_USAGE;
+    }
+    if (out->help) return 0;
+    if (argc - optind != 1)
+        return plumb__cli_usage(out->verb, "%s wants one NAME.plumb.json", out->verb);
+    out->path = argv[optind];
+    if (out->trust != NULL && out->untrusted)
+        return plumb__cli_usage(out->verb, "--trust and --untrusted exclude each other");
+    return 0;
+}
+
+/* Opens the trust store (the caller frees it) and the prover, and says what is worth saying. */
+static plumb_status open_prover(arguments *a, plumb_trust **trust, plumb_prover **prover,
+                                plumb_error *err)
+{
+    plumb_status status = PLUMB_OK;
+    *trust = NULL;
+    *prover = NULL;
+    if (a->trust != NULL) status = plumb_trust_open(a->trust, trust, err);
+    a->prover.trust = *trust;
+    if (status == PLUMB_OK) status = plumb_prover_open(a->path, &a->prover, prover, err);
+    if (status == PLUMB_OK && a->trust == NULL && !a->untrusted)
+        plumb__cli_say("plumb: %s: signer not checked; give --trust", a->path);
+    return status;
+}
+
+static plumb_status write_proof(const arguments *a, const char *text, size_t n, plumb_error *err)
+{
+    FILE *file = a->out != NULL ? fopen(a->out, "wb") : stdout;
+    if (file != NULL && fwrite(text, 1, n, file) == n && (a->out == NULL || fclose(file) == 0))
+        return PLUMB_OK;
+    snprintf(err->message, sizeof err->message, "%.900s: cannot be written", a->out);
+    return err->status = PLUMB_ERR_IO;
+}
+
+static void print_json(const arguments *a, const char *text, uint64_t index, uint64_t records)
+{
+    plumb__cli_print_json(json_pack("{s:s,s:I,s:I,s:s}", "id", a->id, "index", (json_int_t)index,
+                                    "records", (json_int_t)records, "proof", text));
+}
+
+static plumb_status prove(const arguments *a, plumb_prover *prover, bool *found, plumb_error *err)
+{
+    char *text = NULL;
+    size_t n = 0;
+    uint64_t index = 0;
+    plumb_status status = plumb_prover_prove(prover, a->id, &text, &n, &index, err);
+    *found = text != NULL;
+    const char *made = plumb_prover_tiles_made(prover);
+    if (status == PLUMB_OK && made[0] != '\0')
+        plumb__cli_say("plumb: made the tile store: %s", made);
+    if (status == PLUMB_OK && text != NULL && plumb__cli.json && a->out == NULL)
+        print_json(a, text, index, plumb_prover_records(prover));
+    else if (status == PLUMB_OK && text != NULL)
+        status = write_proof(a, text, n, err);
+    if (status == PLUMB_OK && text != NULL && a->out != NULL)
+        plumb__cli_say("wrote %s: record %" PRIu64 " of %" PRIu64, a->out, index + 1,
+                       plumb_prover_records(prover));
+    plumb_text_free(text);
+    return status;
+}
+
+int plumb__manifest_verb_prove(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"trust", required_argument, NULL, 'T'},    {"untrusted", no_argument, NULL, 'u'},
+        {"id", required_argument, NULL, 'i'},       {"out", required_argument, NULL, 'o'},
+        {"records", required_argument, NULL, 'r'},  {"tiles", required_argument, NULL, 't'},
+        {"without-record", no_argument, NULL, 'w'}, PLUMB__CLI_LONG_OPTIONS};
+    arguments a = {.verb = "manifest prove"};
+    plumb_error err = {0};
+    plumb_trust *trust = NULL;
+    plumb_prover *prover = NULL;
+    bool found = false;
+    plumb_prover_options_default(&a.prover);
+    const int wrong = parse(argc, argv, options, &a);
+    if (wrong != 0) return wrong;
+    if (a.help) return plumb__cli_help(prove_help);
+    if (a.id == NULL) return plumb__cli_usage(a.verb, "manifest prove wants --id");
+    plumb_status status = open_prover(&a, &trust, &prover, &err);
+    if (status == PLUMB_OK) status = prove(&a, prover, &found, &err);
+    plumb_prover_free(prover);
+    plumb_trust_free(trust);
+    if (status != PLUMB_OK) {
+        (void)plumb__cli_fail(&err);
+        return plumb__cli_verdict(status);
+    }
+    if (found) return plumb__cli_done(PLUMB__EXIT_OK);
+    fprintf(stderr, "%s: %s: has no record \"", plumb__cli_name(), a.path);
+    fprintf(stderr, "%s\"\n", a.id);
+    return PLUMB__EXIT_NO;
+}
+
+int plumb__manifest_verb_index(int argc, char **argv)
+{
+    static const struct option options[] = {{"trust", required_argument, NULL, 'T'},
+                                            {"untrusted", no_argument, NULL, 'u'},
+                                            {"records", required_argument, NULL, 'r'},
+                                            {"tiles", required_argument, NULL, 't'},
+                                            PLUMB__CLI_LONG_OPTIONS};
+    arguments a = {.verb = "manifest index"};
+    plumb_error err = {0};
+    plumb_trust *trust = NULL;
+    plumb_prover *prover = NULL;
+    plumb_prover_options_default(&a.prover);
+    a.prover.rebuild = true;
+    const int wrong = parse(argc, argv, options, &a);
+    if (wrong != 0) return wrong;
+    if (a.help) return plumb__cli_help(index_help);
+    const plumb_status status = open_prover(&a, &trust, &prover, &err);
+    if (status == PLUMB_OK)
+        plumb__cli_say("wrote the tile store of %" PRIu64 " records", plumb_prover_records(prover));
+    plumb_prover_free(prover);
+    plumb_trust_free(trust);
+    if (status == PLUMB_OK) return plumb__cli_done(PLUMB__EXIT_OK);
+    (void)plumb__cli_fail(&err);
+    return plumb__cli_verdict(status);
+}
