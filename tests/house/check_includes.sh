@@ -56,7 +56,7 @@ includes | awk '
             else if (base_name(file) ~ /^plumb.*\.h$/ && base_name(name) !~ /^plumb/)
                 offence("a public header includes \"" name "\", which is not public")
         } else if (floor == "cli" && target == "cli") {
-            # A room of the same house: the command's own files.
+            # A room of the same house.
         } else if (folder(name) != own && base_name(name) !~ /^plumb[^\/]*\.h$/) {
             offence("\"" name "\" is neither a public header (plumb*.h) nor of " own "/")
         } else if (folder(name) != own && !(target in below)) {
