@@ -38,3 +38,11 @@ bool plumb__text_is_plain(const char *text, size_t n, size_t max)
     }
     return true;
 }
+
+bool plumb__entry_name_valid(const char *name, bool version_required)
+{
+    const char *at = strrchr(name, '@');
+    const bool versioned = at != NULL && at != name && at[1] != '\0';
+    return plumb__text_is_plain(name, strlen(name), PLUMB__TAXONOMY_NAME_MAX) &&
+           (versioned || (at == NULL && !version_required));
+}

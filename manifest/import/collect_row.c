@@ -34,6 +34,17 @@ static plumb_status check_name(const making *m, const char *field, const char *t
                        m->entry.place, field, max);
 }
 
+/* What would not stand in a taxonomy is refused here: the one that an import writes must be good.
+ */
+static plumb_status check_entry(const making *m, const char *field, const char *name,
+                                plumb_error *err)
+{
+    const bool domain = strcmp(field, "domain") == 0;
+    if (plumb__entry_name_valid(name, !domain)) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: %s \"%.200s\" must be named %s", m->entry.place,
+                       field, name, domain ? "name or name@version" : "name@version");
+}
+
 /* The values of `group`, as a JSON array: the key of the item and, hashed, its {#}. */
 static plumb_status make_key(const plumb__mapping *map, plumb__row *row, making *m,
                              plumb_error *err)
@@ -100,6 +111,7 @@ static plumb_status make_names(making *m, plumb_error *err)
         const char *text = json_string_value(m->values[i]);
         if (text == NULL) continue;
         PLUMB_TRY(check_name(m, name, text, MAX_NAME_BYTES, err));
+        if (i == PLUMB__TO_DOMAIN) PLUMB_TRY(check_entry(m, name, text, err));
         json_object_set(m->body, name, m->values[i]);
     }
     const char *source = json_string_value(m->values[PLUMB__TO_SOURCE]);
@@ -265,11 +277,7 @@ static plumb_status make_said(const plumb__mapping *map, const plumb__row *row, 
     if (e->value != NULL) PLUMB_TRY(check_value(map, m, e->value, err));
     if (e->rubric != NULL) {
         PLUMB_TRY(check_name(m, "rubric", e->rubric, MAX_NAME_BYTES, err));
-        if (strchr(e->rubric, '@') == NULL) {
-            return plumb__fail(err, PLUMB_ERR_FORMAT,
-                               "%s: rubric \"%.200s\" must be named name@version", e->place,
-                               e->rubric);
-        }
+        PLUMB_TRY(check_entry(m, "rubric", e->rubric, err));
     }
     const char *severity = json_string_value(m->values[PLUMB__TO_SEVERITY]);
     e->rank = severity && map->severity_order ? place_in(map->severity_order, severity) : -1;

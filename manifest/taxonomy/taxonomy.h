@@ -8,7 +8,6 @@
 #include "manifest/records/intern.h"
 #include "manifest/taxonomy/profile.h"
 
-#define PLUMB__TAXONOMY_NAME_MAX 255
 
 /* Depth, budgets and weight, where stated. */
 typedef struct plumb__terms {

@@ -69,14 +69,12 @@ void plumb__entries_free(plumb__entries *entries)
 static plumb_status check_name(const char *what, plumb__entry_kind kind, const char *name,
                                plumb_error *err)
 {
-    const char *at = strrchr(name, '@');
-    const bool versioned = at != NULL && at != name && at[1] != '\0';
+    if (plumb__entry_name_valid(name, kind != PLUMB__DOMAIN)) return PLUMB_OK;
     if (!plumb__text_is_plain(name, strlen(name), PLUMB__TAXONOMY_NAME_MAX)) {
         return plumb__fail(err, PLUMB_ERR_FORMAT,
                            "%s: a name must have 1 to %d bytes without control characters", what,
                            PLUMB__TAXONOMY_NAME_MAX);
     }
-    if (versioned || (kind == PLUMB__DOMAIN && at == NULL)) return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: must be named %s", what,
                        kind == PLUMB__DOMAIN ? "name or name@version" : "name@version");
 }

@@ -175,6 +175,10 @@ static void mappings(void **state)
         {"{\"id\":\"who\",\"content\":{\"columns\":[\"text\"]}}",
          "t.csv: line 3: id \"ann\" is that of line 2 already; ids must be unique, or the mapping "
          "must say \"annotator\""},
+        {"{\"id\":\"doc\",\"content\":{\"columns\":[\"text\"]},\"rubric\":\"{label}@\"}",
+         "t.csv: line 2: rubric \"yes@\" must be named name@version"},
+        {"{\"id\":\"doc\",\"content\":{\"columns\":[\"text\"]},\"domain\":\"@{label}\"}",
+         "t.csv: line 2: domain \"@yes\" must be named name or name@version"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -29,7 +29,12 @@ static void check_imported(const plumb_import_summary *summary)
     strcpy(taxonomy, fuzz_path("i.taxonomy.json"));
     options.taxonomy_path = taxonomy;
     if (summary->records == 0) return;
-    fuzz_works(plumb_manifest_sign(fuzz_path("i.jsonl"), fuzz_key(1), &options, err));
+    plumb_error err = {0};
+    if (plumb_manifest_sign(fuzz_path("i.jsonl"), fuzz_key(1), &options, &err) != PLUMB_OK) {
+        /* A mapping may name depths: they are for the signer's taxonomy to define. */
+        if (strstr(err.message, "there is no depth named") != NULL) return;
+        fuzz_failed(__FILE__, __LINE__, err.message);
+    }
     fuzz_works(plumb_manifest_open(fuzz_path("i.plumb.json"), fuzz_trust(), NULL, &m, err));
     plumb_manifest_describe(m, &info);
     fuzz_reached();
