@@ -2,7 +2,7 @@
  * ids, a second appends the columns and gathers the dictionaries, in the order in which their
  * strings first come. Memory: the distinct strings. */
 #include "base/alloc.h"
-#include "base/hash.h"
+#include "provenance/h5_brief.h"
 #include "provenance/h5_writer_parts.h"
 
 #include <stdio.h>
@@ -71,25 +71,6 @@ static void dictionary_free(dictionary *d)
     plumb__free(d->slots);
 }
 
-/* ---- strings ---- */
-
-typedef struct digest_text {
-    char text[sizeof "blake2b:" + PLUMB__HASH_HEX_BYTES];
-} digest_text;
-
-/* A fixed-length column is as wide as its longest string, so one very long label would make all
- * rows so: its digest stands for it, and the string itself is in the manifest. */
-static const char *shortened(const char *text, digest_text *room)
-{
-    const size_t n = strlen(text);
-    if (n <= PLUMB__H5_MAX_STRING) return text;
-    const plumb__hash digest = plumb__blake2b(text, n);
-    char hex[PLUMB__HASH_HEX_BYTES];
-    plumb__hash_hex(&digest, hex);
-    snprintf(room->text, sizeof room->text, "blake2b:%s", hex);
-    return room->text;
-}
-
 /* ---- rows ---- */
 
 typedef struct example_work {
@@ -113,9 +94,9 @@ static plumb_status widest_id(example_work *work, plumb_error *err)
     work->id_bytes = 1;
     for (uint64_t i = 0; i < work->n_examples; i++) {
         plumb_record record;
-        digest_text room;
+        plumb__h5_brief room;
         PLUMB_TRY(record_of(work, i, &record, err));
-        const size_t n = strlen(shortened(record.id, &room));
+        const size_t n = strlen(plumb__h5_brief_form(record.id, &room));
         if (n > work->id_bytes) work->id_bytes = n;
     }
     return plumb__alloc(&work->id, work->id_bytes, 1, "an id", err);
@@ -132,10 +113,10 @@ static plumb_status append_names(example_work *work, size_t id, size_t offset_id
                                  plumb_error *err)
 {
     for (uint32_t i = 0; i < n; i++) {
-        digest_text room;
+        plumb__h5_brief room;
         uint32_t code;
-        PLUMB_TRY(
-            intern(&work->dictionaries[PLUMB__H5_CODED], shortened(names[i], &room), &code, err));
+        PLUMB_TRY(intern(&work->dictionaries[PLUMB__H5_CODED],
+                         plumb__h5_brief_form(names[i], &room), &code, err));
         PLUMB_TRY(append(work, id, &code, err));
     }
     *total += n;
@@ -148,11 +129,12 @@ static plumb_status append_names(example_work *work, size_t id, size_t offset_id
 static plumb_status append_code(example_work *work, size_t id, size_t dictionary, const char *text,
                                 plumb_error *err)
 {
-    digest_text room;
+    plumb__h5_brief room;
     int32_t code = -1;
     if (text != NULL) {
         uint32_t found;
-        PLUMB_TRY(intern(&work->dictionaries[dictionary], shortened(text, &room), &found, err));
+        PLUMB_TRY(intern(&work->dictionaries[dictionary], plumb__h5_brief_form(text, &room), &found,
+                         err));
         code = (int32_t)found;
     }
     return append(work, id, &code, err);
@@ -197,9 +179,9 @@ static plumb_status append_segments(example_work *work, uint64_t i, plumb_error 
 static plumb_status append_record(example_work *work, const plumb_record *r, plumb_error *err)
 {
     static const uint8_t none[32] = {0};
-    digest_text room;
+    plumb__h5_brief room;
     memset(work->id, 0, work->id_bytes);
-    const char *id = shortened(r->id, &room);
+    const char *id = plumb__h5_brief_form(r->id, &room);
     memcpy(work->id, id, strlen(id));
     PLUMB_TRY(append(work, PLUMB__H5_EXAMPLES_ID, work->id, err));
     PLUMB_TRY(append_codes(work, r, err));

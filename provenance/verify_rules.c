@@ -5,6 +5,7 @@
 #include "provenance/verify_rules.h"
 
 #include "base/alloc.h"
+#include "provenance/h5_brief.h"
 
 #include <string.h>
 
@@ -50,7 +51,7 @@ static const char *field_of(const plumb_record *record, size_t column)
                                   record->cohort,  record->rubric,        record->domain,
                                   record->source,  record->template_name, record->parent,
                                   record->profile, record->component};
-    return fields[column] != NULL ? fields[column] : "";
+    return fields[column];
 }
 
 static const char *const column_names[] = {"id",     "label",   "batch",    "cohort",
@@ -67,12 +68,13 @@ static plumb_status check_column(const plumb__verify *v, plumb__h5_reader *reade
         plumb_record record;
         plumb_record_default(&record);
         PLUMB_TRY(plumb_manifest_record(v->manifest, (uint32_t)i, &record, err));
-        if (strcmp(values[i], field_of(&record, column)) != 0)
+        if (!plumb__h5_brief_is(values[i], field_of(&record, column)))
             return plumb__fail(
                 err, PLUMB_ERR_MISMATCH,
                 "provenance.h5: example %.200s has %s \"%.100s\", but the manifest says "
                 "\"%.100s\"",
-                record.id, column_names[column], values[i], field_of(&record, column));
+                record.id, column_names[column], values[i],
+                field_of(&record, column) != NULL ? field_of(&record, column) : "");
     }
     return PLUMB_OK;
 }
@@ -92,7 +94,7 @@ static plumb_status check_annotators(const plumb__verify *v, plumb__h5_reader *r
         bool same = offsets[i + 1] - offsets[i] == record.n_annotators;
         for (uint32_t k = 0; same && k < record.n_annotators; k++) {
             const uint32_t code = codes[offsets[i] + k];
-            same = code < n_names && strcmp(names[code], record.annotators[k]) == 0;
+            same = code < n_names && plumb__h5_brief_is(names[code], record.annotators[k]);
         }
         if (!same)
             return plumb__fail(
@@ -103,23 +105,18 @@ static plumb_status check_annotators(const plumb__verify *v, plumb__h5_reader *r
     return PLUMB_OK;
 }
 
-static bool same_text(const char *graph, const char *manifest)
-{
-    return strcmp(graph, manifest != NULL ? manifest : "") == 0;
-}
-
 static bool same_segment(const plumb__verify *v, const plumb__h5_segments *have, size_t row,
                          const char *const *names, size_t n_names, const plumb_segment *s)
 {
     const uint64_t from = have->annotator_offsets[row], n = have->annotator_offsets[row + 1] - from;
-    bool same =
-        have->kind[row] == s->kind && have->from[row] == s->from && have->to[row] == s->to &&
-        have->weight[row] == s->weight &&
-        same_text(have->profile[row], plumb_manifest_profile_text(v->manifest, s->profile)) &&
-        same_text(have->component[row], s->component) && n == s->n_annotators;
+    bool same = have->kind[row] == s->kind && have->from[row] == s->from &&
+                have->to[row] == s->to && have->weight[row] == s->weight &&
+                plumb__h5_brief_is(have->profile[row],
+                                   plumb_manifest_profile_text(v->manifest, s->profile)) &&
+                plumb__h5_brief_is(have->component[row], s->component) && n == s->n_annotators;
     for (uint64_t i = 0; same && i < n; i++) {
         const uint32_t code = have->annotators[from + i];
-        same = code < n_names && strcmp(names[code], s->annotators[i]) == 0;
+        same = code < n_names && plumb__h5_brief_is(names[code], s->annotators[i]);
     }
     return same;
 }

@@ -3,7 +3,7 @@
 #include "fuzz_kit.h"
 
 #include "base/text.h"
-#include "manifest/pem.h"
+#include "manifest/signing/pem.h"
 
 #include <string.h>
 

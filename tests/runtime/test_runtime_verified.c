@@ -4,14 +4,19 @@
  * segments, unknown ids, wrong content, weights, blocked units, an unvisited layer, loss scaling,
  * aborts, a lost stretch and a resume), under a set of policies; then verification with everything
  * on, of the open and of the closed bundle. */
+#include "base/alloc.h"
+#include "base/bytes.h"
 #include "harness.h"
 #include "toy.h"
 
 #include "provenance/plumb_graph.h"
 
+#include "base/alloc.h"
+#include "base/bytes.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+
 #include <string.h>
 
 #define VISITS 5
@@ -175,12 +180,30 @@ static void verify(const world *w, bool closed, uint64_t steps)
     assert_true(report.edges_checked > steps * 5);
 }
 
+/* The records, and one whose label and profile are longer than the graph keeps as they are. */
+static char *records_with_long_texts(void)
+{
+    plumb__bytes text = {0};
+    plumb__bytes_append_text(&text, records);
+    plumb__bytes_append_text(&text, "{\"id\":\"long\",\"content\":{\"sha256\":\"" ABC
+                                    "\",\"bytes\":3},\"label\":\"");
+    for (int i = 0; i < 5000; i++)
+        plumb__bytes_u8(&text, 'x');
+    plumb__bytes_append_text(&text, "\",\"depth\":{\"points\":[[0,0]");
+    for (int i = 1; i < 256; i++)
+        plumb__bytes_appendf(&text, ",[%.17g,%.17g]", i / 300.0, i / 700.0);
+    plumb__bytes_append_text(&text, "]}}\n");
+    return (char *)(uintptr_t)plumb__bytes_text(&text);
+}
+
 static void verified(const char *policy)
 {
     world w;
     plumb_error err;
     plumb_resume_info info = {0};
-    world_open(&w, records, policy);
+    char *text = records_with_long_texts();
+    world_open(&w, text, policy);
+    plumb__free(text);
     net *n = net_create(&w);
     must(plumb_run_start(n->run, &err), &err);
     must(plumb_checkpoint(n->run, &n->tensor, 1, &err), &err);
