@@ -1,16 +1,9 @@
 /* plumb manifest VERB: finds the verb and hands over. */
+#include "cli/dispatch.h"
 #include "cli/manifest/manifest_verbs.h"
 
-#include <string.h>
-
-typedef struct verb {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    const char *summary;
-} verb;
-
 /* To add a verb: its function in manifest_verbs.h, its line here, its file manifest_NAME.c. */
-static const verb verbs[] = {
+static const plumb__verb verbs[] = {
     {"sign", plumb__manifest_verb_sign, "check every record and sign the records file"},
     {"payload", plumb__manifest_verb_payload, "write the bytes to sign with a key kept elsewhere"},
     {"attach", plumb__manifest_verb_attach, "put on a signature that was made elsewhere"},
@@ -25,36 +18,18 @@ static const verb verbs[] = {
     {"export", plumb__manifest_verb_export, "describe a manifest for other tools (Croissant)"},
 };
 
-static int help(void)
-{
-    puts("usage: plumb manifest VERB ...\n\nverbs:");
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-        printf("  %-10s %s\n", verbs[i].name, verbs[i].summary);
-    }
-    puts("\nplumb manifest VERB --help says more.\n\n"
-         "example: plumb manifest verify records.plumb.json --trust trust.json");
-    return plumb__cli_done(PLUMB__EXIT_OK);
-}
+static const char opening[] = "usage: plumb manifest VERB ...\n\nverbs:\n";
+
+static const char closing[] =
+    "\nplumb manifest VERB --help says more.\n\n"
+    "example: plumb manifest verify records.plumb.json --trust trust.json\n";
 
 int plumb__cmd_manifest(int argc, char **argv)
 {
-    static const struct option options[] = {PLUMB__CLI_LONG_OPTIONS};
-    int option;
-    while ((option = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
-        if (option == 'h') return help();
-        if (!plumb__cli_take(option, optarg)) return PLUMB__EXIT_USAGE;
-    }
-    if (optind >= argc) {
-        return plumb__cli_usage("manifest", "manifest wants a verb: sign, verify, show");
-    }
-    const char *name = argv[optind];
-    char *program = argv[0]; /* what getopt's own messages begin with */
-    argc -= optind;
-    argv += optind;
-    argv[0] = program;
-    optind = 0; /* GNU getopt starts over */
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-        if (strcmp(name, verbs[i].name) == 0) return verbs[i].run(argc, argv);
-    }
-    return plumb__cli_usage("manifest", "there is no \"manifest %s\"", name);
+    static const plumb__verbs all = {.command = "manifest",
+                                     .list = verbs,
+                                     .n = sizeof verbs / sizeof *verbs,
+                                     .opening = opening,
+                                     .closing = closing};
+    return plumb__dispatch(&all, argc, argv);
 }

@@ -2,6 +2,7 @@
 #include "manifest/manifest_object.h"
 #include "manifest/names.h"
 #include "manifest/notices/receipt.h"
+#include "manifest/signing/statement_parts.h"
 
 #include "base/clock.h"
 
@@ -26,16 +27,6 @@ const char *plumb__receipt_decision(uint32_t decision)
 }
 
 /* ---- fields ---- */
-
-static plumb_status get_hash(const char *what, const json_t *obj, const char *name,
-                             plumb__hash *out, plumb_error *err)
-{
-    const char *hex = NULL;
-    PLUMB_TRY(plumb__json_string(what, obj, name, true, &hex, err));
-    if (plumb__hash_parse(hex, out)) return PLUMB_OK;
-    return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: field \"%s\" must be 64 lower-case hex digits",
-                       what, name);
-}
 
 static plumb_status get_count(const char *what, const json_t *obj, const char *name, uint64_t *out,
                               plumb_error *err)
@@ -242,7 +233,7 @@ static plumb_status read_withdrawn(const char *what, const json_t *p, plumb_rece
     PLUMB_TRY(get_count(what, w, "units_trained", &count, err));
     PLUMB_TRY(get_count(what, w, "statements", &count, err));
     out->info.withdrawals = count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
-    if (count > 0) return get_hash(what, w, "last", &out->last_withdrawal, err);
+    if (count > 0) return plumb__statement_hash(what, w, "last", &out->last_withdrawal, err);
     if (json_object_get(w, "last") == NULL) return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: names a last withdrawal, but has none", what);
 }
@@ -257,49 +248,23 @@ static plumb_status read_run(const char *what, const json_t *p, plumb_receipt *o
     uint64_t leaves = 0;
     PLUMB_TRY(plumb__json_object(what, p, "run", true, &run, err));
     PLUMB_TRY(plumb__json_only(what, run, allowed, err));
-    PLUMB_TRY(get_hash(what, run, "digest", &hash, err));
+    PLUMB_TRY(plumb__statement_hash(what, run, "digest", &hash, err));
     PLUMB_TRY(get_count(what, run, "steps", &out->info.steps, err));
     PLUMB_TRY(plumb__json_object(what, run, "head", true, &head, err));
     PLUMB_TRY(plumb__json_only(what, head, head_fields, err));
     PLUMB_TRY(get_count(what, head, "size", &leaves, err));
-    return get_hash(what, head, "root", &hash, err);
+    return plumb__statement_hash(what, head, "root", &hash, err);
 }
 
 /* ---- the statement ---- */
 
-static plumb_status read_type(const char *what, const json_t *root, plumb_error *err)
-{
-    static const char *const allowed[] = {"_type", "subject", "predicateType", "predicate", NULL};
-    const char *type = NULL, *predicate_type = NULL;
-    PLUMB_TRY(plumb__json_string(what, root, "_type", true, &type, err));
-    PLUMB_TRY(plumb__json_string(what, root, "predicateType", true, &predicate_type, err));
-    if (strcmp(type, PLUMB__STATEMENT_TYPE) != 0 ||
-        strcmp(predicate_type, PLUMB__PREDICATE_RECEIPT) != 0) {
-        return plumb__fail(err, PLUMB_ERR_FORMAT,
-                           "%s: is a statement of type \"%.200s\", not a receipt (\"%s\")", what,
-                           predicate_type, PLUMB__PREDICATE_RECEIPT);
-    }
-    return plumb__json_only(what, root, allowed, err);
-}
-
 static plumb_status read_subject(const char *what, plumb_receipt *out, plumb_error *err)
 {
-    static const char *const allowed[] = {"name", "digest", NULL};
-    static const char *const digests[] = {"sha256", "blake2b", NULL};
-    const json_t *subjects = NULL, *digest = NULL;
-    const char *name = NULL;
-    PLUMB_TRY(plumb__json_array(what, out->root, "subject", true, &subjects, err));
-    const json_t *subject = json_array_get(subjects, 0);
-    if (json_array_size(subjects) != 1 || !json_is_object(subject)) {
-        return plumb__fail(err, PLUMB_ERR_FORMAT,
-                           "%s: must have exactly one subject, the records file", what);
-    }
-    PLUMB_TRY(plumb__json_only(what, subject, allowed, err));
-    PLUMB_TRY(plumb__json_string(what, subject, "name", true, &name, err));
-    PLUMB_TRY(plumb__json_object(what, subject, "digest", true, &digest, err));
-    PLUMB_TRY(plumb__json_only(what, digest, digests, err));
-    PLUMB_TRY(get_hash(what, digest, "sha256", &out->sha256, err));
-    return get_hash(what, digest, "blake2b", &out->blake2b, err);
+    plumb__statement_subject subject;
+    PLUMB_TRY(plumb__statement_read_subject(what, out->root, &subject, err));
+    out->sha256 = subject.sha256;
+    out->blake2b = subject.blake2b;
+    return PLUMB_OK;
 }
 
 static plumb_status read_manifest(const char *what, const json_t *p, plumb_receipt *out,
@@ -313,8 +278,8 @@ static plumb_status read_manifest(const char *what, const json_t *p, plumb_recei
     PLUMB_TRY(plumb__name_check(what, "dataset", info->dataset, err));
     PLUMB_TRY(get_count(what, p, "version", &info->manifest_version, err));
     PLUMB_TRY(get_count(what, p, "records", &info->records, err));
-    PLUMB_TRY(get_hash(what, p, "root", &out->tree_root, err));
-    PLUMB_TRY(get_hash(what, p, "statement", &out->statement, err));
+    PLUMB_TRY(plumb__statement_hash(what, p, "root", &out->tree_root, err));
+    PLUMB_TRY(plumb__statement_hash(what, p, "statement", &out->statement, err));
     PLUMB_TRY(plumb__json_string(what, p, "statement", true, &info->statement_digest, err));
     PLUMB_TRY(plumb__json_string(what, p, "issued", true, &issued, err));
     if (strlen(issued) == 20 && plumb__time_parse(issued, &info->issued_s)) return PLUMB_OK;
@@ -359,7 +324,8 @@ static plumb_status read_all(const char *what, plumb_receipt *out, plumb_error *
         "decisions", "groups",    "depth",      "limits",       "withdrawn",
         NULL};
     const json_t *p = NULL;
-    PLUMB_TRY(read_type(what, out->root, err));
+    PLUMB_TRY(
+        plumb__statement_check_type(what, out->root, PLUMB__PREDICATE_RECEIPT, "a receipt", err));
     PLUMB_TRY(read_subject(what, out, err));
     PLUMB_TRY(plumb__json_object(what, out->root, "predicate", true, &p, err));
     PLUMB_TRY(plumb__json_only(what, p, allowed, err));
@@ -372,24 +338,12 @@ static plumb_status read_all(const char *what, plumb_receipt *out, plumb_error *
     return read_withdrawn(what, p, out, err);
 }
 
-/* Q3 */
-static plumb_status check_canonical(const char *what, const json_t *root, const void *data,
-                                    size_t n, plumb_error *err)
-{
-    plumb__bytes again = {0};
-    plumb_status status = plumb__json_dump(root, &again, err);
-    if (status == PLUMB_OK && (again.size != n || memcmp(again.data, data, n) != 0)) {
-        status = plumb__fail(err, PLUMB_ERR_FORMAT, "%s: its payload is not canonical JSON", what);
-    }
-    plumb__bytes_free(&again);
-    return status;
-}
-
 plumb_status plumb__receipt_parse(const char *what, const void *data, size_t n, plumb_receipt *out,
                                   plumb_error *err)
 {
     out->info = (plumb_receipt_info){.size = sizeof out->info, .version = 1};
     PLUMB_TRY(plumb__json_parse(what, data, n, &out->root, err));
-    PLUMB_TRY(check_canonical(what, out->root, data, n, err));
+    /* Q3 */
+    PLUMB_TRY(plumb__statement_check_canonical(what, out->root, data, n, err));
     return read_all(what, out, err);
 }

@@ -5,6 +5,7 @@
 #include "manifest/manifest_object.h"
 #include "manifest/names.h"
 #include "manifest/notices/withdrawal.h"
+#include "manifest/signing/statement_parts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,59 +13,15 @@
 
 /* ---- reading ---- */
 
-static plumb_status read_hash(const char *what, const json_t *obj, const char *name,
-                              plumb__hash *out, plumb_error *err)
-{
-    const char *hex = NULL;
-    PLUMB_TRY(plumb__json_string(what, obj, name, true, &hex, err));
-    if (plumb__hash_parse(hex, out)) return PLUMB_OK;
-    return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: field \"%s\" must be 64 lower-case hex digits",
-                       what, name);
-}
-
-static plumb_status read_type(const char *what, const json_t *root, plumb_error *err)
-{
-    static const char *const allowed[] = {"_type", "subject", "predicateType", "predicate", NULL};
-    const char *type = NULL, *predicate_type = NULL;
-    PLUMB_TRY(plumb__json_string(what, root, "_type", true, &type, err));
-    PLUMB_TRY(plumb__json_string(what, root, "predicateType", true, &predicate_type, err));
-    if (strcmp(type, PLUMB__STATEMENT_TYPE) != 0) {
-        return plumb__fail(err, PLUMB_ERR_FORMAT,
-                           "%s: its payload is of type \"%.200s\", expected \"%s\"", what, type,
-                           PLUMB__STATEMENT_TYPE);
-    }
-    if (strcmp(predicate_type, PLUMB__PREDICATE_WITHDRAWAL) != 0) {
-        return plumb__fail(err, PLUMB_ERR_FORMAT,
-                           "%s: is a statement of type \"%.200s\", not a withdrawal (\"%s\")", what,
-                           predicate_type, PLUMB__PREDICATE_WITHDRAWAL);
-    }
-    return plumb__json_only(what, root, allowed, err);
-}
-
 /* C2. The subject's name is the file's name when it was signed; a customer may have renamed it. */
 static plumb_status read_subject(const char *what, const json_t *root, const plumb_manifest *m,
                                  plumb_error *err)
 {
-    static const char *const allowed[] = {"name", "digest", NULL};
-    static const char *const digests[] = {"sha256", "blake2b", NULL};
-    const json_t *subjects = NULL, *digest = NULL;
-    const char *name = NULL;
-    plumb__hash sha256, blake2b;
-    PLUMB_TRY(plumb__json_array(what, root, "subject", true, &subjects, err));
-    const json_t *subject = json_array_get(subjects, 0);
-    if (json_array_size(subjects) != 1 || !json_is_object(subject)) {
-        return plumb__fail(err, PLUMB_ERR_FORMAT,
-                           "%s: must have exactly one subject, the records file", what);
-    }
-    PLUMB_TRY(plumb__json_only(what, subject, allowed, err));
-    PLUMB_TRY(plumb__json_string(what, subject, "name", true, &name, err));
-    PLUMB_TRY(plumb__json_object(what, subject, "digest", true, &digest, err));
-    PLUMB_TRY(plumb__json_only(what, digest, digests, err));
-    PLUMB_TRY(read_hash(what, digest, "sha256", &sha256, err));
-    PLUMB_TRY(read_hash(what, digest, "blake2b", &blake2b, err));
-    if (plumb__hash_equal(&sha256, &m->statement.records.sha256) &&
-        plumb__hash_equal(&blake2b, &m->statement.records.blake2b) &&
-        strcmp(name, m->statement.subject) == 0)
+    plumb__statement_subject subject;
+    PLUMB_TRY(plumb__statement_read_subject(what, root, &subject, err));
+    if (plumb__hash_equal(&subject.sha256, &m->statement.records.sha256) &&
+        plumb__hash_equal(&subject.blake2b, &m->statement.records.blake2b) &&
+        strcmp(subject.name, m->statement.subject) == 0)
         return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_MISMATCH,
                        "%s: withdraws from another records file than this manifest's", what);
@@ -80,7 +37,7 @@ static plumb_status read_manifest(const char *what, const json_t *p, const plumb
     PLUMB_TRY(plumb__json_string(what, p, "vendor", true, &vendor, err));
     PLUMB_TRY(plumb__json_string(what, p, "dataset", true, &dataset, err));
     PLUMB_TRY(plumb__json_integer(what, p, "version", true, &version, err));
-    PLUMB_TRY(read_hash(what, p, "root", &root, err));
+    PLUMB_TRY(plumb__statement_hash(what, p, "root", &root, err));
     if (strcmp(vendor, s->vendor) != 0 || strcmp(dataset, s->dataset) != 0 || version < 0 ||
         (uint64_t)version != s->version) {
         return plumb__fail(err, PLUMB_ERR_MISMATCH,
@@ -109,7 +66,7 @@ static plumb_status read_place(const char *what, const json_t *p, const plumb__w
     out->sequence = (uint64_t)sequence;
     plumb__hash previous;
     if (chain->n == 0 && json_object_get(p, "previous") == NULL) return PLUMB_OK;
-    PLUMB_TRY(read_hash(what, p, "previous", &previous, err));
+    PLUMB_TRY(plumb__statement_hash(what, p, "previous", &previous, err));
     if (chain->n > 0 && plumb__hash_equal(&previous, &chain->list[chain->n - 1].digest))
         return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_CORRUPT,
@@ -158,7 +115,7 @@ static plumb_status read_record(const char *what, const json_t *entry, const plu
     PLUMB_TRY(plumb__json_only(what, entry, allowed, err));
     PLUMB_TRY(plumb__json_integer(what, entry, "index", true, number, err));
     PLUMB_TRY(plumb__json_string(what, entry, "id", false, &id, err));
-    PLUMB_TRY(read_hash(what, entry, "leaf", &leaf, err));
+    PLUMB_TRY(plumb__statement_hash(what, entry, "leaf", &leaf, err));
     if (*number <= after) {
         return plumb__fail(err, PLUMB_ERR_FORMAT,
                            "%s: record %" PRId64 " stands behind record %" PRId64
@@ -212,18 +169,6 @@ static plumb_status read_records(const char *what, const json_t *p, const plumb_
     return PLUMB_OK;
 }
 
-static plumb_status check_canonical(const char *what, const json_t *root, const void *data,
-                                    size_t n, plumb_error *err)
-{
-    plumb__bytes again = {0};
-    plumb_status status = plumb__json_dump(root, &again, err);
-    if (status == PLUMB_OK && (again.size != n || memcmp(again.data, data, n) != 0)) {
-        status = plumb__fail(err, PLUMB_ERR_FORMAT, "%s: its payload is not canonical JSON", what);
-    }
-    plumb__bytes_free(&again);
-    return status;
-}
-
 static plumb_status read_all(const char *what, const json_t *root, const plumb_manifest *m,
                              plumb__withdrawals *chain, plumb__withdrawal *out, plumb_error *err)
 {
@@ -231,7 +176,8 @@ static plumb_status read_all(const char *what, const json_t *root, const plumb_m
                                           "issued",  "reason",  "sequence", "previous",
                                           "records", "note",    NULL};
     const json_t *p = NULL;
-    PLUMB_TRY(read_type(what, root, err));
+    PLUMB_TRY(
+        plumb__statement_check_type(what, root, PLUMB__PREDICATE_WITHDRAWAL, "a withdrawal", err));
     PLUMB_TRY(plumb__json_object(what, root, "predicate", true, &p, err));
     PLUMB_TRY(plumb__json_only(what, p, allowed, err));
     PLUMB_TRY(read_manifest(what, p, m, err));
@@ -249,7 +195,7 @@ plumb_status plumb__withdrawal_parse(const char *what, const void *data, size_t 
     plumb__withdrawal read = {0};
     plumb_status status;
     PLUMB_TRY_CLEAN(plumb__json_parse(what, data, n, &root, err));
-    PLUMB_TRY_CLEAN(check_canonical(what, root, data, n, err));
+    PLUMB_TRY_CLEAN(plumb__statement_check_canonical(what, root, data, n, err));
     PLUMB_TRY_CLEAN(read_all(what, root, m, chain, &read, err));
     PLUMB_TRY_CLEAN(plumb__grow(&chain->list, &chain->capacity, chain->n + 1, sizeof *chain->list,
                                 "withdrawals", err));

@@ -1,5 +1,6 @@
 /* C2SP signed-note and tlog-checkpoint, Ed25519 note keys (signature type 0x01). */
 #include "manifest/proofs/note.h"
+#include "manifest/proofs/lines.h"
 
 #include "base/text.h"
 
@@ -109,41 +110,10 @@ plumb_status plumb__note_sign(const plumb__checkpoint *checkpoint, const char *k
 
 /* ---- parsing ------------------------------------------------------------------------------ */
 
-/* Where the parser stands; a line is borrowed and without its LF. */
-typedef struct cursor {
-    const char *what, *text, *line;
-    size_t n, at, line_size, line_number;
-} cursor;
-
-static bool next_line(cursor *c)
-{
-    const char *from = c->text + c->at;
-    const char *end = c->at < c->n ? memchr(from, '\n', c->n - c->at) : NULL;
-    c->line_number++;
-    if (end == NULL) return false;
-    c->line = from;
-    c->line_size = (size_t)(end - from);
-    c->at += c->line_size + 1;
-    return true;
-}
-
-static plumb_status wrong_line(const cursor *c, const char *expected, plumb_error *err)
+static plumb_status wrong_line(const plumb__lines *c, const char *expected, plumb_error *err)
 {
     return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: line %zu of the checkpoint: expected %s",
                        c->what, c->line_number, expected);
-}
-
-static bool parse_size(const char *text, size_t n, uint64_t *out)
-{
-    uint64_t value = 0;
-    if (n == 0 || (text[0] == '0' && n > 1)) return false;
-    for (size_t i = 0; i < n; i++) {
-        const unsigned digit = (unsigned)(unsigned char)text[i] - '0';
-        if (digit > 9 || value > (UINT64_MAX - digit) / 10) return false;
-        value = value * 10 + digit;
-    }
-    *out = value;
-    return true;
 }
 
 /* Exactly n bytes of base64. */
@@ -157,7 +127,7 @@ static bool decode_exact(const char *text, size_t size, uint8_t *out, size_t n)
     return ok;
 }
 
-static bool take_origin(const cursor *c, char out[PLUMB__NOTE_ORIGIN_BYTES])
+static bool take_origin(const plumb__lines *c, char out[PLUMB__NOTE_ORIGIN_BYTES])
 {
     if (c->line_size >= PLUMB__NOTE_ORIGIN_BYTES) return false;
     memcpy(out, c->line, c->line_size);
@@ -165,7 +135,7 @@ static bool take_origin(const cursor *c, char out[PLUMB__NOTE_ORIGIN_BYTES])
     return strlen(out) == c->line_size && name_is_valid(out);
 }
 
-static bool take_statement(const cursor *c, plumb__hash *out)
+static bool take_statement(const plumb__lines *c, plumb__hash *out)
 {
     const size_t opening = strlen(NOTE_STATEMENT);
     char hex[PLUMB__HASH_HEX_BYTES];
@@ -176,23 +146,24 @@ static bool take_statement(const cursor *c, plumb__hash *out)
     return plumb__hash_parse(hex, out);
 }
 
-static plumb_status parse_text(cursor *c, plumb__note *out, plumb_error *err)
+static plumb_status parse_text(plumb__lines *c, plumb__note *out, plumb_error *err)
 {
     plumb__checkpoint *k = &out->checkpoint;
-    if (!next_line(c) || !take_origin(c, k->origin))
+    if (!plumb__lines_next(c) || !take_origin(c, k->origin))
         return wrong_line(c, "an origin, printable ASCII without blank or plus", err);
-    if (!next_line(c) || !parse_size(c->line, c->line_size, &k->size))
+    if (!plumb__lines_next(c) || !plumb__lines_number(c->line, c->line_size, &k->size))
         return wrong_line(c, "the number of leaves, in digits without a leading zero", err);
-    if (!next_line(c) || !decode_exact(c->line, c->line_size, k->root.bytes, PLUMB__HASH_BYTES))
+    if (!plumb__lines_next(c) ||
+        !decode_exact(c->line, c->line_size, k->root.bytes, PLUMB__HASH_BYTES))
         return wrong_line(c, "the root, 32 bytes in base64", err);
     out->text_size = c->at;
-    if (!next_line(c)) return wrong_line(c, "an empty line", err);
+    if (!plumb__lines_next(c)) return wrong_line(c, "an empty line", err);
     if (c->line_size > 0) {
         k->has_statement = take_statement(c, &k->statement);
         if (!k->has_statement)
             return wrong_line(c, "an empty line, or \"" NOTE_STATEMENT "\" and 64 hex digits", err);
         out->text_size = c->at;
-        if (!next_line(c) || c->line_size > 0) return wrong_line(c, "an empty line", err);
+        if (!plumb__lines_next(c) || c->line_size > 0) return wrong_line(c, "an empty line", err);
     }
     return PLUMB_OK;
 }
@@ -219,7 +190,7 @@ static bool has_space(const char *text, size_t n)
 }
 
 /* "— NAME BASE64" of at least one byte behind the key hash. */
-static bool take_signature(const cursor *c, plumb__note_line *out)
+static bool take_signature(const plumb__lines *c, plumb__note_line *out)
 {
     const size_t mark = strlen(NOTE_MARK);
     plumb__bytes blob = {0};
@@ -241,7 +212,7 @@ static bool take_signature(const cursor *c, plumb__note_line *out)
 plumb_status plumb__note_parse(const char *what, const void *data, size_t n, plumb__note *out,
                                plumb_error *err)
 {
-    cursor c = {.what = what, .text = data, .n = n};
+    plumb__lines c = {.what = what, .text = data, .n = n};
     memset(out, 0, sizeof *out);
     out->text = data;
     if (n > PLUMB__NOTE_CAP)
@@ -258,7 +229,7 @@ plumb_status plumb__note_parse(const char *what, const void *data, size_t n, plu
             return plumb__fail(err, PLUMB_ERR_LIMIT,
                                "%s: the checkpoint has more than %d signature lines", what,
                                PLUMB__NOTE_MAX_LINES);
-        if (!next_line(&c) || !take_signature(&c, &out->lines[out->n_lines]))
+        if (!plumb__lines_next(&c) || !take_signature(&c, &out->lines[out->n_lines]))
             return wrong_line(&c, "a signature, \"\xe2\x80\x94 NAME BASE64\"", err);
         out->n_lines++;
     } while (c.at < n);

@@ -1,5 +1,6 @@
 /* The text form of a proof, its making from tiles, and the check that a line is in the tree. */
 #include "manifest/proofs/proof.h"
+#include "manifest/proofs/lines.h"
 
 #include "base/text.h"
 
@@ -11,51 +12,24 @@
 
 /* ---- parsing ------------------------------------------------------------------------------ */
 
-typedef struct cursor {
-    const char *what, *text, *line;
-    size_t n, at, line_size, line_number;
-} cursor;
-
-static bool next_line(cursor *c)
-{
-    const char *from = c->text + c->at;
-    const char *end = c->at < c->n ? memchr(from, '\n', c->n - c->at) : NULL;
-    c->line_number++;
-    if (end == NULL) return false;
-    c->line = from;
-    c->line_size = (size_t)(end - from);
-    c->at += c->line_size + 1;
-    return true;
-}
-
-static bool opens_with(const cursor *c, const char *word)
+static bool opens_with(const plumb__lines *c, const char *word)
 {
     const size_t n = strlen(word);
     return c->line_size >= n && memcmp(c->line, word, n) == 0;
 }
 
-static plumb_status wrong_line(const cursor *c, const char *expected, plumb_error *err)
+static plumb_status wrong_line(const plumb__lines *c, const char *expected, plumb_error *err)
 {
     return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: line %zu: expected %s", c->what, c->line_number,
                        expected);
 }
 
-static bool take_index(const cursor *c, uint64_t *out)
+static bool take_index(const plumb__lines *c, uint64_t *out)
 {
-    const char *text = c->line + strlen(INDEX);
-    const size_t n = c->line_size - strlen(INDEX);
-    uint64_t value = 0;
-    if (n == 0 || (text[0] == '0' && n > 1)) return false;
-    for (size_t i = 0; i < n; i++) {
-        const unsigned digit = (unsigned)(unsigned char)text[i] - '0';
-        if (digit > 9 || value > (UINT64_MAX - digit) / 10) return false;
-        value = value * 10 + digit;
-    }
-    *out = value;
-    return true;
+    return plumb__lines_number(c->line + strlen(INDEX), c->line_size - strlen(INDEX), out);
 }
 
-static bool take_hash(const cursor *c, plumb__hash *out)
+static bool take_hash(const plumb__lines *c, plumb__hash *out)
 {
     plumb__bytes bytes = {0};
     const bool ok = c->line_size == 44 &&
@@ -66,7 +40,7 @@ static bool take_hash(const cursor *c, plumb__hash *out)
     return ok;
 }
 
-static plumb_status parse_extra(const cursor *c, plumb__proof *out, plumb_error *err)
+static plumb_status parse_extra(const plumb__lines *c, plumb__proof *out, plumb_error *err)
 {
     out->has_extra = true;
     if (plumb__base64_decode(c->line + strlen(EXTRA), c->line_size - strlen(EXTRA), &out->extra,
@@ -75,10 +49,10 @@ static plumb_status parse_extra(const cursor *c, plumb__proof *out, plumb_error 
     return wrong_line(c, "canonical base64 behind \"extra\"", err);
 }
 
-static plumb_status parse_path(cursor *c, plumb__proof *out, plumb_error *err)
+static plumb_status parse_path(plumb__lines *c, plumb__proof *out, plumb_error *err)
 {
     for (;;) {
-        if (!next_line(c)) return wrong_line(c, "an empty line and the checkpoint", err);
+        if (!plumb__lines_next(c)) return wrong_line(c, "an empty line and the checkpoint", err);
         if (c->line_size == 0) return PLUMB_OK;
         if (out->n_hashes == PLUMB__PROOF_MAX_HASHES)
             return wrong_line(c, "an empty line: a path has at most 64 hashes", err);
@@ -88,16 +62,16 @@ static plumb_status parse_path(cursor *c, plumb__proof *out, plumb_error *err)
     }
 }
 
-static plumb_status parse(cursor *c, plumb__proof *out, plumb_error *err)
+static plumb_status parse(plumb__lines *c, plumb__proof *out, plumb_error *err)
 {
     static const char first[] = PLUMB__PROOF_FIRST_LINE;
-    if (!next_line(c) || c->line_size + 1 != sizeof first - 1 ||
+    if (!plumb__lines_next(c) || c->line_size + 1 != sizeof first - 1 ||
         memcmp(c->line, first, c->line_size) != 0)
         return wrong_line(c, "\"c2sp.org/tlog-proof@v1\"", err);
-    if (!next_line(c)) return wrong_line(c, "\"extra\" or \"index\"", err);
+    if (!plumb__lines_next(c)) return wrong_line(c, "\"extra\" or \"index\"", err);
     if (opens_with(c, EXTRA)) {
         PLUMB_TRY(parse_extra(c, out, err));
-        if (!next_line(c)) return wrong_line(c, "\"index\"", err);
+        if (!plumb__lines_next(c)) return wrong_line(c, "\"index\"", err);
     }
     if (!opens_with(c, INDEX) || !take_index(c, &out->index))
         return wrong_line(c, "\"index\" and a number without a leading zero", err);
@@ -110,7 +84,7 @@ static plumb_status parse(cursor *c, plumb__proof *out, plumb_error *err)
 plumb_status plumb__proof_parse(const char *what, const void *data, size_t n, plumb__proof *out,
                                 plumb_error *err)
 {
-    cursor c = {.what = what, .text = data, .n = n};
+    plumb__lines c = {.what = what, .text = data, .n = n};
     memset(out, 0, sizeof *out);
     if (n > PLUMB__PROOF_CAP)
         return plumb__fail(err, PLUMB_ERR_LIMIT, "%s: a proof has at most %zu bytes", what,

@@ -1,4 +1,5 @@
 #include "manifest/signing/statement.h"
+#include "manifest/signing/statement_parts.h"
 
 #include "base/clock.h"
 #include "manifest/names.h"
@@ -21,16 +22,6 @@ void plumb__statement_free(plumb__statement *statement)
 }
 
 /* ---- reading ---- */
-
-static plumb_status read_hash(const char *what, const json_t *obj, const char *name,
-                              plumb__hash *out, plumb_error *err)
-{
-    const char *hex = NULL;
-    PLUMB_TRY(plumb__json_string(what, obj, name, true, &hex, err));
-    if (plumb__hash_parse(hex, out)) return PLUMB_OK;
-    return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: field \"%s\" must be 64 lower-case hex digits",
-                       what, name);
-}
 
 static plumb_status read_count(const char *what, const json_t *obj, const char *name, uint64_t *out,
                                plumb_error *err)
@@ -58,42 +49,14 @@ static plumb_status read_time(const char *what, const json_t *obj, const char *n
                        what, name);
 }
 
-static plumb_status read_type(const char *what, const json_t *root, plumb_error *err)
-{
-    static const char *const allowed[] = {"_type", "subject", "predicateType", "predicate", NULL};
-    const char *type = NULL, *predicate_type = NULL;
-    PLUMB_TRY(plumb__json_string(what, root, "_type", true, &type, err));
-    PLUMB_TRY(plumb__json_string(what, root, "predicateType", true, &predicate_type, err));
-    if (strcmp(type, PLUMB__STATEMENT_TYPE) != 0) {
-        return plumb__fail(err, PLUMB_ERR_FORMAT,
-                           "%s: its payload is of type \"%.200s\", expected \"%s\"", what, type,
-                           PLUMB__STATEMENT_TYPE);
-    }
-    if (strcmp(predicate_type, PLUMB__PREDICATE_MANIFEST) != 0) {
-        return plumb__fail(err, PLUMB_ERR_FORMAT,
-                           "%s: is a statement of type \"%.200s\", not a manifest (\"%s\")", what,
-                           predicate_type, PLUMB__PREDICATE_MANIFEST);
-    }
-    return plumb__json_only(what, root, allowed, err);
-}
-
 static plumb_status read_subject(const char *what, plumb__statement *out, plumb_error *err)
 {
-    static const char *const allowed[] = {"name", "digest", NULL};
-    static const char *const digests[] = {"sha256", "blake2b", NULL};
-    const json_t *subjects = NULL, *digest = NULL;
-    PLUMB_TRY(plumb__json_array(what, out->root, "subject", true, &subjects, err));
-    const json_t *subject = json_array_get(subjects, 0);
-    if (json_array_size(subjects) != 1 || !json_is_object(subject)) {
-        return plumb__fail(err, PLUMB_ERR_FORMAT,
-                           "%s: must have exactly one subject, the records file", what);
-    }
-    PLUMB_TRY(plumb__json_only(what, subject, allowed, err));
-    PLUMB_TRY(plumb__json_string(what, subject, "name", true, &out->subject, err));
-    PLUMB_TRY(plumb__json_object(what, subject, "digest", true, &digest, err));
-    PLUMB_TRY(plumb__json_only(what, digest, digests, err));
-    PLUMB_TRY(read_hash(what, digest, "sha256", &out->records.sha256, err));
-    return read_hash(what, digest, "blake2b", &out->records.blake2b, err);
+    plumb__statement_subject subject;
+    PLUMB_TRY(plumb__statement_read_subject(what, out->root, &subject, err));
+    out->subject = subject.name;
+    out->records.sha256 = subject.sha256;
+    out->records.blake2b = subject.blake2b;
+    return PLUMB_OK;
 }
 
 static plumb_status read_records(const char *what, const json_t *predicate, plumb__statement *out,
@@ -106,7 +69,7 @@ static plumb_status read_records(const char *what, const json_t *predicate, plum
     PLUMB_TRY(plumb__json_only(what, records, allowed, err));
     PLUMB_TRY(read_count(what, records, "bytes", &out->records.bytes, err));
     PLUMB_TRY(read_count(what, records, "count", &out->records.count, err));
-    PLUMB_TRY(read_hash(what, records, "root", &out->records.root, err));
+    PLUMB_TRY(plumb__statement_hash(what, records, "root", &out->records.root, err));
     PLUMB_TRY(plumb__json_string(what, records, "tree", true, &tree, err));
     if (strcmp(tree, PLUMB__TREE_NAME) == 0) return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: its tree is \"%.80s\", expected \"%s\"", what,
@@ -128,7 +91,7 @@ static plumb_status read_supersedes(const char *what, const json_t *predicate,
                            "; versions rise",
                            what, out->version, out->supersedes_version);
     }
-    return read_hash(what, before, "root", &out->supersedes_root, err);
+    return plumb__statement_hash(what, before, "root", &out->supersedes_root, err);
 }
 
 static plumb_status read_predicate(const char *what, plumb__statement *out, plumb_error *err)
@@ -165,7 +128,9 @@ plumb_status plumb__statement_parse(const char *what, const void *data, size_t n
     memset(out, 0, sizeof *out);
     snprintf(place, sizeof place, "%.1024s: statement", what);
     plumb_status status = plumb__json_parse(place, data, n, &out->root, err);
-    if (status == PLUMB_OK) status = read_type(what, out->root, err);
+    if (status == PLUMB_OK)
+        status = plumb__statement_check_type(what, out->root, PLUMB__PREDICATE_MANIFEST,
+                                             "a manifest", err);
     if (status == PLUMB_OK) status = read_subject(place, out, err);
     if (status == PLUMB_OK) status = read_predicate(place, out, err);
     if (status != PLUMB_OK) plumb__statement_free(out);

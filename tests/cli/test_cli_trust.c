@@ -186,7 +186,8 @@ static void usage(void **state)
                "plumb trust mend x");
     assert_cli(
         2, "",
-        "plumb: trust wants a verb: init, add, revoke, rotate, show; see plumb trust --help\n",
+        "plumb: trust wants a verb: init, add, revoke, rotate, renew, sign, pin, show; see plumb "
+        "trust --help\n",
         "plumb trust");
     assert_cli(2, "", "plumb: trust show wants one store; see plumb trust show --help\n",
                "plumb trust show");
