@@ -43,7 +43,7 @@ bool plumb__graph_moved(const plumb_graph *graph, plumb_status status)
 plumb_status plumb__graph_reopen(plumb_graph *graph, plumb_error *err)
 {
     plumb_status status = PLUMB_OK;
-    for (int again = 0; again <= PLUMB__GRAPH_RETRIES; again++) {
+    for (int again = 0; again <= PLUMB__RECORD_RETRIES; again++) {
         close_all(graph);
         status = open_once(graph, err);
         if (!plumb__graph_moved(graph, status)) break;

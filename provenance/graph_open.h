@@ -5,9 +5,6 @@
 #include "provenance/examples_view.h"
 #include "provenance/verify.h"
 
-/* A seal beside a reader moves files once in seconds: a reader that loses so often has another
- * trouble. */
-#define PLUMB__GRAPH_RETRIES 5
 
 struct plumb_graph {
     char dir[4096];

@@ -81,7 +81,7 @@ static plumb_status describe_once(const plumb_graph *graph, plumb_graph_info *in
 plumb_status plumb_graph_describe(plumb_graph *graph, plumb_graph_info *info, plumb_error *err)
 {
     plumb_status status = describe_once(graph, info, err);
-    for (int again = 0; again < PLUMB__GRAPH_RETRIES && plumb__graph_moved(graph, status);
+    for (int again = 0; again < PLUMB__RECORD_RETRIES && plumb__graph_moved(graph, status);
          again++) {
         PLUMB_TRY(plumb__graph_reopen(graph, err));
         status = describe_once(graph, info, err);

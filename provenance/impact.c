@@ -310,7 +310,7 @@ plumb_status plumb_graph_impact(plumb_graph *graph, const char *const *ids, size
 {
     *impact = NULL;
     plumb_status status = impact_once(graph, ids, n_ids, impact, err);
-    for (int again = 0; again < PLUMB__GRAPH_RETRIES && plumb__graph_moved(graph, status);
+    for (int again = 0; again < PLUMB__RECORD_RETRIES && plumb__graph_moved(graph, status);
          again++) {
         PLUMB_TRY(plumb__graph_reopen(graph, err));
         status = impact_once(graph, ids, n_ids, impact, err);

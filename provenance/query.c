@@ -367,7 +367,7 @@ plumb_status plumb_graph_query(plumb_graph *graph, const plumb_query *query, plu
                                plumb_error *err)
 {
     plumb_status status = query_once(graph, query, result, err);
-    for (int again = 0; again < PLUMB__GRAPH_RETRIES && plumb__graph_moved(graph, status);
+    for (int again = 0; again < PLUMB__RECORD_RETRIES && plumb__graph_moved(graph, status);
          again++) {
         PLUMB_TRY(plumb__graph_reopen(graph, err));
         status = query_once(graph, query, result, err);

@@ -54,6 +54,9 @@ plumb_status plumb__record_walk(plumb__record *record, plumb__record_want_fn *wa
                                 plumb_error *err) PLUMB_MUST_CHECK;
 /* What the last walk found in the journal. */
 const plumb__journal_summary *plumb__record_journal(const plumb__record *record);
+/* How often a run is read anew that is sealed while it is read: a small one may be sealed many
+ * times a second. */
+#define PLUMB__RECORD_RETRIES 64
 /* True when the bundle's head is no longer the one that was read before: open again. */
 bool plumb__record_moved(const char *dir, const plumb__bytes *head);
 

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RETRIES 5 /* of a run that is sealed while it is read */
-
 typedef plumb_status stage_fn(plumb__verify *v, plumb_error *err);
 
 /* What holds when the stage before this one was the last to hold. */
@@ -122,7 +120,7 @@ plumb_status plumb_bundle_verify(const char *dir, const plumb_verify_options *op
         return plumb__fail(err, PLUMB_ERR_VERSION,
                            "verify options of size %u and version %u are unknown", options->size,
                            options->version);
-    for (int again = 0; again <= RETRIES; again++) {
+    for (int again = 0; again <= PLUMB__RECORD_RETRIES; again++) {
         plumb__verify v = {.dir = dir,
                            .trust = options->trust,
                            .manifest_path = options->manifest_path,
