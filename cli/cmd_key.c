@@ -34,7 +34,7 @@ static int parse(int argc, char **argv, key_arguments *out)
         {"out", required_argument, NULL, OPT_OUT},
         PLUMB__CLI_LONG_OPTIONS};
     int option;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = plumb__cli_getopt("key", argc, argv, ":h", options)) != -1) {
         if (option == 'h') {
             out->help = true;
         } else if (option == OPT_PASSPHRASE) {

@@ -112,7 +112,7 @@ static int parse(int argc, char **argv, query_arguments *out)
         {"untrusted", no_argument, NULL, 'u'},     PLUMB__CLI_LONG_OPTIONS};
     int option;
     plumb_query_default(&out->query);
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = plumb__cli_getopt("query", argc, argv, ":h", options)) != -1) {
         const int code = take_option(option, out);
         if (code != 0) return code;
     }

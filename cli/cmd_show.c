@@ -192,7 +192,7 @@ static int parse(int argc, char **argv, show_arguments *out)
                                             {"untrusted", no_argument, NULL, 'u'},
                                             PLUMB__CLI_LONG_OPTIONS};
     int option;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = plumb__cli_getopt("show", argc, argv, ":h", options)) != -1) {
         if (option == 'h')
             out->help = true;
         else if (option == 'T')

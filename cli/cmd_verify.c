@@ -53,7 +53,7 @@ static int parse(int argc, char **argv, plumb__verify_arguments *out)
         {"require", required_argument, NULL, 'r'}, {"manifest", required_argument, NULL, 'm'},
         {"record", required_argument, NULL, 'R'},  PLUMB__CLI_LONG_OPTIONS};
     int option;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = plumb__cli_getopt("verify", argc, argv, ":h", options)) != -1) {
         const int code = take_option(option, out);
         if (code != 0) return code;
     }

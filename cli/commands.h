@@ -63,8 +63,13 @@ enum {
     {NULL, 0, NULL, 0}
 /* clang-format on */
 
-/* Takes a global option that getopt_long returned; false when it is not one or has a wrong value
- * (the message is printed then). */
+/* getopt_long for `command` ("manifest sign"; "" for plumb itself); '?' when an option is unknown,
+ * ambiguous, lacks its value or has one too many: the message is printed then. `letters` as for
+ * getopt, a colon first (behind '+'). */
+int plumb__cli_getopt(const char *command, int argc, char **argv, const char *letters,
+                      const struct option *options);
+/* Takes a global option that plumb__cli_getopt returned; false when it is not one or has a wrong
+ * value (the message is printed then). */
 bool plumb__cli_take(int option, const char *value);
 /* "plumb: " and the error's message on standard error; the exit code of its status. */
 int plumb__cli_fail(const plumb_error *err);

@@ -48,7 +48,7 @@ int plumb__dispatch(const plumb__verbs *verbs, int argc, char **argv)
                                             PLUMB__CLI_LONG_OPTIONS};
     const struct option *known = verbs->command[0] == '\0' ? options : options + 1;
     int option;
-    while ((option = getopt_long(argc, argv, "+h", known, NULL)) != -1) {
+    while ((option = plumb__cli_getopt(verbs->command, argc, argv, "+:h", known)) != -1) {
         if (option == 'h') return help(verbs);
         if (option == OPT_VERSION) return version();
         if (!plumb__cli_take(option, optarg)) return PLUMB__EXIT_USAGE;

@@ -18,7 +18,7 @@ typedef struct plumb__verbs {
 } plumb__verbs;
 
 /* Takes the options before the verb, then runs it; its argv[0] is the program's name, which
- * getopt's own messages begin with. */
+ * getopt skips. */
 int plumb__dispatch(const plumb__verbs *verbs, int argc, char **argv);
 
 #endif

@@ -97,7 +97,7 @@ static int parse(int argc, char **argv, arguments *out)
                                             {"on-error", required_argument, NULL, 'e'},
                                             PLUMB__CLI_LONG_OPTIONS};
     int option, format = 0;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = plumb__cli_getopt("manifest import", argc, argv, ":h", options)) != -1) {
         if (!take_option(option, out)) return PLUMB__EXIT_USAGE;
     }
     if (out->help) return 0;

@@ -52,7 +52,7 @@ static int parse(int argc, char **argv, arguments *out)
                                             {"out", required_argument, NULL, 'o'},
                                             PLUMB__CLI_LONG_OPTIONS};
     int option;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = plumb__cli_getopt(verb, argc, argv, ":h", options)) != -1) {
         if (!take_option(option, out)) return PLUMB__EXIT_USAGE;
     }
     if (out->help) return 0;

@@ -53,7 +53,7 @@ static bool take_option(int option, arguments *out)
 static int parse(int argc, char **argv, const struct option *options, arguments *out)
 {
     int option;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = plumb__cli_getopt(out->verb, argc, argv, ":h", options)) != -1) {
         if (!take_option(option, out)) return PLUMB__EXIT_USAGE;
     }
     if (out->help) return 0;

@@ -19,7 +19,7 @@ static int parse(int argc, char **argv, plumb__manifest_view *view, bool *help)
                                             {"audience", required_argument, NULL, 'a'},
                                             PLUMB__CLI_LONG_OPTIONS};
     int option;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = plumb__cli_getopt("manifest verify", argc, argv, ":h", options)) != -1) {
         switch (option) {
         case 'h': *help = true; break;
         case 'T': view->trust = optarg; break;

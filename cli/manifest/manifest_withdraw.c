@@ -135,7 +135,7 @@ static int parse(int argc, char **argv, arguments *out)
                                             {"trust", required_argument, NULL, 'T'},
                                             PLUMB__CLI_LONG_OPTIONS};
     int option;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = plumb__cli_getopt("manifest withdraw", argc, argv, ":h", options)) != -1) {
         const int code = take_option(option, out);
         if (code != 0) return code;
     }

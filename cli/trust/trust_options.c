@@ -100,7 +100,7 @@ int plumb__trust_arguments_read(const char *verb, const char *letters, int argc,
     int option, code = 0;
     *out = (plumb__trust_arguments){.verb = verb};
     snprintf(command, sizeof command, "trust %s", verb);
-    while (code == 0 && (option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while (code == 0 && (option = plumb__cli_getopt(command, argc, argv, ":h", options)) != -1) {
         if (option == 'h') {
             out->help = true;
         } else if (option == '?') {

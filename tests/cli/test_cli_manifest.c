@@ -233,7 +233,8 @@ static void usage(void **state)
     assert_cli(4, "", "plumb: cannot open none: No such file or directory\n",
                "plumb key show none --color never");
     assert_non_null(strstr(cli("plumb -h")->out, "  --quiet    no remarks on standard error"));
-    assert_cli(2, "", "plumb: unrecognized option '--nonsense'\n", "plumb key show --nonsense");
+    assert_cli(2, "", "plumb: key: --nonsense is no option; see plumb key --help\n",
+               "plumb key show --nonsense");
     assert_cli(4, "", "plumb: standard output could not be written\n",
                "plumb trust show trust.json >/dev/full");
 }
