@@ -8,7 +8,11 @@
  *
  * Three metrics need no pairs: nominal, sum d = n^2 - sum n_c^2; interval, d = (x - y)^2, so that
  * sum d = 2 n sum (x - mean)^2; and ordinal is interval on positions, the position of a value being
- * the number of pairable ratings below it plus half of those equal to it. */
+ * the number of pairable ratings below it plus half of those equal to it.
+ *
+ * Equal ratings must differ by exactly nothing, or rounding decides whether alpha is defined. So
+ * every sum is of distances from one of its own values, and what interval measures is told in units
+ * of the largest distance (alpha is the same in any unit): squares neither vanish nor overflow. */
 #include "manifest/import/ratings.h"
 
 #include "base/alloc.h"
@@ -38,13 +42,17 @@ static double ratio_difference(double a, double b)
 static double spread(const double *x, const double *weight, const uint32_t *value, size_t count,
                      double m)
 {
+    size_t first = 0;
     double mean = 0.0, squares = 0.0;
-    for (size_t i = 0; i < count; i++) {
-        mean += (weight ? weight[i] : 1.0) * x[value ? value[i] : i];
+    while (weight != NULL && first + 1 < count && weight[first] == 0.0)
+        first++;
+    const double origin = x[value ? value[first] : first];
+    for (size_t i = first; i < count; i++) {
+        mean += (weight ? weight[i] : 1.0) * (x[value ? value[i] : i] - origin);
     }
     mean /= m;
-    for (size_t i = 0; i < count; i++) {
-        const double off = x[value ? value[i] : i] - mean;
+    for (size_t i = first; i < count; i++) {
+        const double off = x[value ? value[i] : i] - origin - mean;
         squares += (weight ? weight[i] : 1.0) * off * off;
     }
     return 2.0 * m * squares;
@@ -87,6 +95,23 @@ static double pairs_in_all(const work *w)
     return w->total * w->total - same;
 }
 
+/* What the pairable values measure under the interval metric, halved first: the distance of the
+ * largest two numbers is then a number too. The others measure nothing. */
+static void measure_interval(work *w)
+{
+    const double *number = w->r->number;
+    double low = INFINITY, high = -INFINITY;
+    for (uint32_t v = 0; v < w->r->n_values; v++) {
+        if (w->n[v] == 0.0) continue;
+        low = fmin(low, number[v] / 2.0);
+        high = fmax(high, number[v] / 2.0);
+    }
+    for (uint32_t v = 0; v < w->r->n_values; v++) {
+        const bool counts = w->n[v] > 0.0 && high > low;
+        w->x[v] = counts ? (number[v] / 2.0 - low) / (high - low) : 0.0;
+    }
+}
+
 static uint32_t ratings_of(const plumb__ratings *r, uint32_t item)
 {
     return r->start[item + 1] - r->start[item];
@@ -108,9 +133,10 @@ static plumb_status count(work *w, plumb_error *err)
     for (uint32_t v = 0; v < r->n_values; v++) {
         distinct += w->n[v] > 0.0;
         if (w->metric == PLUMB__ORDINAL) w->x[v] = below + w->n[v] / 2.0;
-        if (w->metric >= PLUMB__INTERVAL) w->x[v] = r->number[v];
+        if (w->metric == PLUMB__RATIO) w->x[v] = r->number[v];
         below += w->n[v];
     }
+    if (w->metric == PLUMB__INTERVAL) measure_interval(w);
     if (w->metric != PLUMB__RATIO || (largest <= MAX_PAIRED && distinct <= MAX_PAIRED))
         return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_LIMIT,

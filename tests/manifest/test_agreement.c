@@ -86,6 +86,44 @@ static void undefined(void **state)
     assert_true(isnan(alpha_of(PLUMB__ORDINAL)) && isnan(alpha_of(PLUMB__RATIO)));
 }
 
+/* Whatever the number and however many said it: a constant is agreement that nothing measures, and
+ * beside another value, items of one value agree fully. */
+static void constants(void **state)
+{
+    static const double bases[] = {0.1, 0.7, 1e6 + 0.1, 1e-200, 5e-324, 1e308, -0.3};
+    static const uint8_t three[] = {0, 0, 0, 0, 0, 0};
+    uint8_t cells[40 * 3];
+    double alpha, parts[3];
+    plumb_error err = {0};
+    (void)state;
+    for (int metric = PLUMB__NOMINAL; metric <= PLUMB__RATIO; metric++) {
+        fill(three, 3, 2, 1); /* two items, three raters, every rating 0.1 */
+        s.number[0] = 0.1;
+        assert_int_equal(plumb__alpha(&s.r, (plumb__metric)metric, &alpha, parts, &err), PLUMB_OK);
+        assert_true(isnan(alpha) && isnan(parts[0]) && isnan(parts[1]));
+        for (uint32_t k = 0; k < 600; k++) {
+            const uint32_t raters = 2 + k % 38;
+            memset(cells, 0, sizeof cells);
+            for (uint32_t i = 3; i < raters; i++)
+                cells[i * 3 + 1] = GAP;
+            fill(cells, raters, 3, 1);
+            s.number[0] = k < 7 ? bases[k] : k / 10.0;
+            assert_int_equal(plumb__alpha(&s.r, (plumb__metric)metric, &alpha, parts, &err), 0);
+            if (!isnan(alpha) || !isnan(parts[0]))
+                fail_msg("metric %d, %u times %g: alpha %g", metric, raters, s.number[0], alpha);
+            cells[2] = 1; /* one of the third item says another value */
+            fill(cells, raters, 3, 2);
+            s.number[0] = k < 7 ? bases[k] : k / 10.0;
+            s.number[1] = s.number[0] * 3.0 + 1e-323;
+            if (!isfinite(s.number[1])) s.number[1] = -s.number[0] / 2.0;
+            assert_int_equal(plumb__alpha(&s.r, (plumb__metric)metric, &alpha, parts, &err), 0);
+            if (!isfinite(alpha) || parts[0] != 1.0 || parts[1] != 1.0 || !(parts[2] < 1.0))
+                fail_msg("metric %d, %g and %g: alpha %g, items %g %g %g", metric, s.number[0],
+                         s.number[1], alpha, parts[0], parts[1], parts[2]);
+        }
+    }
+}
+
 static long double difference(plumb__metric metric, uint32_t a, uint32_t b, const long double *n)
 {
     const uint32_t low = a < b ? a : b, high = a < b ? b : a;
@@ -331,12 +369,10 @@ static void too_many(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(worked_examples),
-                                       cmocka_unit_test(undefined),
-                                       cmocka_unit_test(against_definition),
-                                       cmocka_unit_test(ratio_limit),
-                                       cmocka_unit_test(known_annotators),
-                                       cmocka_unit_test(against_second),
-                                       cmocka_unit_test(too_many)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(worked_examples), cmocka_unit_test(undefined),
+        cmocka_unit_test(constants),       cmocka_unit_test(against_definition),
+        cmocka_unit_test(ratio_limit),     cmocka_unit_test(known_annotators),
+        cmocka_unit_test(against_second),  cmocka_unit_test(too_many)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
