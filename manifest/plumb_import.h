@@ -22,8 +22,9 @@ typedef enum plumb_import_format {
 typedef enum plumb_import_consensus {
     PLUMB_IMPORT_MAJORITY =
         0, /* the label that most annotators gave; of equals the first in order */
-    PLUMB_IMPORT_DAWID_SKENE = 1,
-    PLUMB_IMPORT_UNANIMOUS = 2 /* `none`: a label only where nobody disagrees */
+    PLUMB_IMPORT_DAWID_SKENE = 1, /* the most probable of the labels given; refused where the data
+                                     cannot tell */
+    PLUMB_IMPORT_UNANIMOUS = 2    /* `none`: a label only where nobody disagrees */
 } plumb_import_consensus;
 
 /* Where a record's quality or weight comes from. */
@@ -61,7 +62,8 @@ typedef struct plumb_import_summary {
     double alpha;       /* Krippendorff's; NaN: not defined */
     const char *metric; /* static */
     uint32_t rounds;    /* of Dawid-Skene; 0: not used */
-    bool converged;
+    uint64_t not_given; /* items whose most probable label (Dawid-Skene) none of their annotators
+                           gave: they have the best of those given */
 } plumb_import_summary;
 
 /* Reads the export, writes the records. Errors name file, line and column, and what to do. */

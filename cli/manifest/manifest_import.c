@@ -22,8 +22,7 @@ static const char help_text[] =
     "examples/mappings. Annotators get pseudonyms under a key of 16 to 64 random bytes.\n"
     "\n"
     "example: plumb manifest import csv ratings.csv --map map.json --out ratings.jsonl \\\n"
-    "             --pseudonym-key annotators.key --consensus dawid-skene --quality-from "
-    "consensus\n";
+    "             --pseudonym-key annotators.key --consensus majority --quality-from consensus\n";
 
 typedef struct arguments {
     plumb_import_options import;
@@ -125,11 +124,11 @@ static void tell_json(const plumb_import_summary *s)
 {
     json_t *alpha = isnan(s->alpha) ? json_null() : json_real(s->alpha);
     plumb__cli_print_json(json_pack(
-        "{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:s,s:I,s:b}", "rows", (json_int_t)s->rows, "records",
+        "{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:s,s:I,s:I}", "rows", (json_int_t)s->rows, "records",
         (json_int_t)s->records, "annotations", (json_int_t)s->annotations, "annotators",
         (json_int_t)s->annotators, "refused", (json_int_t)s->refused, "left_out",
         (json_int_t)s->left_out, "repeated", (json_int_t)s->repeated, "alpha", alpha, "metric",
-        s->metric, "rounds", (json_int_t)s->rounds, "converged", s->converged));
+        s->metric, "rounds", (json_int_t)s->rounds, "not_given", (json_int_t)s->not_given));
 }
 
 static void tell(const arguments *a, const plumb_import_summary *s)
@@ -141,10 +140,11 @@ static void tell(const arguments *a, const plumb_import_summary *s)
     if (isnan(s->alpha) && s->annotators > 0)
         plumb__cli_say("Krippendorff's alpha is not defined: no item has two different annotators' "
                        "judgements, or all are the same");
-    if (s->rounds > 0) {
-        plumb__cli_say("Dawid-Skene: %" PRIu32 " rounds%s", s->rounds,
-                       s->converged ? "" : ", not converged");
-    }
+    if (s->rounds > 0) plumb__cli_say("Dawid-Skene: %" PRIu32 " rounds", s->rounds);
+    if (s->not_given > 0)
+        plumb__cli_say("%" PRIu64 " items whose most probable label none of their annotators gave: "
+                       "they have the most probable of those given",
+                       s->not_given);
     if (s->repeated > 0)
         plumb__cli_say("%" PRIu64 " judgements repeat their annotator's: kept, not compared",
                        s->repeated);

@@ -111,7 +111,8 @@ typedef struct plumb__consensus {
     uint32_t *rated;     /* items that each annotator judged */
     plumb__dawid_skene model;
     double alpha;
-    uint64_t repeated; /* judgements left out because their annotator had judged the item before */
+    uint64_t repeated;  /* judgements left out because their annotator had judged the item before */
+    uint64_t not_given; /* items whose most probable label none of their annotators gave */
     uint32_t n_values, n_annotators;
 } plumb__consensus;
 

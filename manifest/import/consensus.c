@@ -129,16 +129,24 @@ static void by_majority(const plumb__ratings *r, double *votes, plumb__consensus
     }
 }
 
+/* The most probable of the labels that somebody gave the item: the model may prefer one that nobody
+ * did, but a label without an annotator has nobody who answers for it. */
 static plumb_status by_dawid_skene(const plumb__ratings *r, plumb__consensus *out, plumb_error *err)
 {
     PLUMB_TRY(plumb__dawid_skene_run(r, &out->model, err));
     for (uint32_t i = 0; i < r->n_items; i++) {
         const double *posterior = out->model.posterior + (size_t)i * r->n_values;
-        uint32_t best = 0;
-        if (r->start[i + 1] == r->start[i]) continue;
-        for (uint32_t v = 1; v < r->n_values; v++) {
-            if (posterior[v] > posterior[best]) best = v;
+        uint32_t best = PLUMB__NONE;
+        bool given = true;
+        for (uint32_t k = r->start[i]; k < r->start[i + 1]; k++) {
+            const uint32_t v = r->value[k];
+            const bool more = best == PLUMB__NONE || posterior[v] > posterior[best];
+            if (more || (posterior[v] == posterior[best] && v < best)) best = v;
         }
+        if (best == PLUMB__NONE) continue;
+        for (uint32_t v = 0; given && v < r->n_values; v++)
+            given = posterior[v] <= posterior[best];
+        out->not_given += !given;
         out->items[i].value = best;
         out->items[i].share = posterior[best];
     }
@@ -164,7 +172,7 @@ static plumb_status decide(const plumb__ratings *r, plumb_import_consensus metho
                            plumb__consensus *out, plumb_error *err)
 {
     double *votes = NULL;
-    if (method == PLUMB_IMPORT_DAWID_SKENE && r->n_values > 0) {
+    if (method == PLUMB_IMPORT_DAWID_SKENE && r->n_items > 0) {
         PLUMB_TRY(by_dawid_skene(r, out, err));
         for (uint32_t a = 0; a < out->n_annotators; a++)
             out->reliability[a] = out->rated[a] ? out->model.reliability[a] : NAN;

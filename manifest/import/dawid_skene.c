@@ -7,7 +7,11 @@
  *   log T_ij      = log prior_j + sum over ratings (k, l) of i of log confusion_kjl,  normalised
  *
  * T starts as the share of votes; rounds end when no T changes by more than the tolerance. An item
- * without ratings has the prior. The order of every sum is fixed. */
+ * without ratings has the prior. The order of every sum is fixed.
+ *
+ * Both sums go over items with two ratings or more: an item that one rater judged says nothing of
+ * how reliable that rater is, and many of them would drag the model wherever it fits itself best.
+ * Such an item gets its T from the model that the others made. */
 #include "manifest/import/ratings.h"
 
 #include "base/alloc.h"
@@ -49,6 +53,11 @@ static void normalise(double *row, double *log_row, size_t n)
     }
 }
 
+static uint32_t ratings_of(const plumb__ratings *r, uint32_t item)
+{
+    return r->start[item + 1] - r->start[item];
+}
+
 static void maximise(const em *e)
 {
     const plumb__ratings *r = e->r;
@@ -60,6 +69,7 @@ static void maximise(const em *e)
         confusion[c] = PLUMB__DS_SMOOTHING;
     for (uint32_t i = 0; i < r->n_items; i++) {
         const double *t = e->out->posterior + i * values;
+        if (ratings_of(r, i) < 2) continue;
         for (size_t v = 0; v < values; v++)
             prior[v] += t[v];
         for (uint32_t k = r->start[i]; k < r->start[i + 1]; k++) {
@@ -108,15 +118,26 @@ static double expect(const em *e)
     return change;
 }
 
-static void rate(const em *e)
+static double right_of(const em *e, uint32_t rater)
 {
     const size_t values = e->values;
-    for (uint32_t k = 0; k < e->r->n_raters; k++) {
-        const double *own = e->out->confusion + k * values * values;
-        double right = 0.0;
-        for (size_t v = 0; v < values; v++)
-            right += e->out->prior[v] * own[v * values + v];
-        e->out->reliability[k] = right;
+    const double *own = e->out->confusion + rater * values * values;
+    double right = 0.0;
+    for (size_t v = 0; v < values; v++)
+        right += e->out->prior[v] * own[v * values + v];
+    return right;
+}
+
+static void rate(const em *e)
+{
+    const plumb__ratings *r = e->r;
+    double *out = e->out->reliability;
+    for (uint32_t k = 0; k < r->n_raters; k++)
+        out[k] = NAN;
+    for (uint32_t i = 0; i < r->n_items; i++) {
+        for (uint32_t k = r->start[i]; ratings_of(r, i) > 1 && k < r->start[i + 1]; k++) {
+            if (isnan(out[r->rater[k]])) out[r->rater[k]] = right_of(e, r->rater[k]);
+        }
     }
 }
 
@@ -134,29 +155,56 @@ static plumb_status allocate(em *e, plumb_error *err)
     return plumb__alloc(&e->fresh, values, row, "consensus", err);
 }
 
-plumb_status plumb__dawid_skene_run(const plumb__ratings *ratings, plumb__dawid_skene *out,
-                                    plumb_error *err)
+/* Whether the data can tell raters from labels, and the model is not too large. */
+static plumb_status check_data(const em *e, plumb_error *err)
 {
-    em e = {.r = ratings, .out = out, .values = ratings->n_values};
-    memset(out, 0, sizeof *out);
-    e.cells = (size_t)ratings->n_raters * e.values * e.values;
-    if (e.values > PLUMB__DS_MAX_VALUES || e.cells > MAX_CELLS) {
+    const plumb__ratings *r = e->r;
+    uint32_t shared = 0, rated = 0;
+    if (e->values > PLUMB__DS_MAX_VALUES || e->cells > MAX_CELLS) {
         return plumb__fail(err, PLUMB_ERR_LIMIT,
                            "a consensus by Dawid-Skene is for at most %d distinct labels and %zu "
                            "cells of confusion, found %u labels and %u annotators; use --consensus "
                            "majority",
-                           PLUMB__DS_MAX_VALUES, MAX_CELLS, ratings->n_values, ratings->n_raters);
+                           PLUMB__DS_MAX_VALUES, MAX_CELLS, r->n_values, r->n_raters);
     }
-    plumb_status status = allocate(&e, err);
-    if (status == PLUMB_OK) {
-        vote(&e);
-        while (!out->converged && out->rounds < PLUMB__DS_MAX_ROUNDS) {
-            maximise(&e);
-            out->converged = expect(&e) <= PLUMB__DS_TOLERANCE;
-            out->rounds++;
-        }
-        rate(&e);
+    for (uint32_t i = 0; i < r->n_items; i++) {
+        shared += ratings_of(r, i) > 1;
+        rated += ratings_of(r, i) > 0;
     }
+    if (shared > 0 && (uint64_t)shared * PLUMB__DS_MIN_SHARE >= rated) return PLUMB_OK;
+    return plumb__fail(
+        err, PLUMB_ERR_ARGUMENT,
+        "a consensus by Dawid-Skene cannot be found here: %u of %u judged items have "
+        "two annotators or more, at least one in %d must, else nothing shows how "
+        "reliable an annotator is; use --consensus majority or none",
+        shared, rated, PLUMB__DS_MIN_SHARE);
+}
+
+plumb_status plumb__dawid_skene_run(const plumb__ratings *ratings, plumb__dawid_skene *out,
+                                    plumb_error *err)
+{
+    em e = {.r = ratings, .out = out, .values = ratings->n_values};
+    plumb_status status;
+    bool converged = false;
+    memset(out, 0, sizeof *out);
+    e.cells = (size_t)ratings->n_raters * e.values * e.values;
+    PLUMB_TRY(check_data(&e, err));
+    PLUMB_TRY_CLEAN(allocate(&e, err));
+    vote(&e);
+    while (!converged && out->rounds < PLUMB__DS_MAX_ROUNDS) {
+        maximise(&e);
+        converged = expect(&e) <= PLUMB__DS_TOLERANCE;
+        out->rounds++;
+    }
+    rate(&e);
+    if (!converged) {
+        status = plumb__fail(err, PLUMB_ERR_LIMIT,
+                             "the consensus by Dawid-Skene has not settled after %d rounds: its "
+                             "labels would be those of where it was stopped; use --consensus "
+                             "majority or none",
+                             PLUMB__DS_MAX_ROUNDS);
+    }
+cleanup:
     plumb__free(e.fresh);
     plumb__free(e.log_prior);
     plumb__free(e.log_confusion);

@@ -83,7 +83,7 @@ static void summarise(plumb__reading *r, const plumb__consensus *agreed)
     s->alpha = agreed->alpha;
     s->metric = metrics[r->mapping.metric];
     s->rounds = agreed->model.rounds;
-    s->converged = agreed->model.converged;
+    s->not_given = agreed->not_given;
 }
 
 /* The records come last: where they are, the rest is there too. */

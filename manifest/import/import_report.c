@@ -81,7 +81,7 @@ static json_t *annotators(const plumb__collection *c, const plumb__consensus *ag
         json_t *one =
             json_pack("{s:O,s:I}", "annotator", names[i], "items", (json_int_t)agreed->rated[i]);
         json_object_set_new(one, "reliability", number_or_null(agreed->reliability[i]));
-        if (agreed->model.confusion != NULL && agreed->rated[i] > 0)
+        if (agreed->model.confusion != NULL && !isnan(agreed->reliability[i]))
             json_object_set_new(one, "confusion", confusion(c, agreed, i));
         json_array_append_new(list, one);
     }
@@ -98,7 +98,7 @@ static json_t *method(const plumb__collection *c, const plumb__consensus *agreed
             json_object_set_new(prior, label_at(c, agreed, v), json_real(agreed->model.prior[v]));
         json_object_set(out, "prior", prior);
         json_object_set_new(out, "rounds", json_integer(agreed->model.rounds));
-        json_object_set_new(out, "converged", json_boolean(agreed->model.converged));
+        json_object_set_new(out, "not_given", json_integer((json_int_t)agreed->not_given));
         json_object_set_new(out, "smoothing", json_real(PLUMB__DS_SMOOTHING));
         json_object_set_new(out, "tolerance", json_real(PLUMB__DS_TOLERANCE));
     }

@@ -39,18 +39,19 @@ plumb_status plumb__alpha(const plumb__ratings *ratings, plumb__metric metric, d
 #define PLUMB__DS_TOLERANCE 1e-6
 #define PLUMB__DS_MAX_ROUNDS 1000
 #define PLUMB__DS_MAX_VALUES 256
+#define PLUMB__DS_MIN_SHARE 10 /* one in so many judged items must have two ratings */
 
 typedef struct plumb__dawid_skene {
     double *posterior;   /* (items, values): probability that the item's true value is this */
     double *prior;       /* (values): how frequent the value is */
     double *confusion;   /* (raters, values, values): said, given the true value; rows sum to 1 */
-    double *reliability; /* (raters): probability of saying the true value */
+    double *reliability; /* (raters): probability of saying the true value; NaN: shares no item */
     uint32_t rounds;
-    bool converged;
 } plumb__dawid_skene;
 
 /* Expectation maximisation from the shares of votes, in log domain, the same result every time.
- * PLUMB_ERR_LIMIT beyond 256 values or 2^25 cells of confusion. */
+ * Refused: PLUMB_ERR_ARGUMENT, too few items have two ratings; PLUMB_ERR_LIMIT, beyond 256 values
+ * or 2^25 cells of confusion, or not settled after the last round. */
 plumb_status plumb__dawid_skene_run(const plumb__ratings *ratings, plumb__dawid_skene *out,
                                     plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__dawid_skene_free(plumb__dawid_skene *model);

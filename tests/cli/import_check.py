@@ -121,9 +121,13 @@ def check_consensus(records, report):
     import numpy
     names, table = first_judgements(records)
     post, prior, confusion = dawid_skene(table, report["consensus"]["rounds"])
-    for record, row in zip(records, post):
-        assert record["label"] == ORDER[int(row.argmax())], record["id"]
-        assert abs(record["quality"] - row.max()) < 1e-6, (record["id"], row)
+    not_given = 0
+    for record, row, said in zip(records, post, table):
+        best = max((int(v) for v in set(said) if v >= 0), key=lambda v: row[v])
+        assert record["label"] == ORDER[best], record["id"]
+        assert abs(record["quality"] - row[best]) < 1e-6, (record["id"], row)
+        not_given += int(row.argmax()) != best
+    assert report["consensus"]["not_given"] == not_given > 0
     for one in report["annotators"]:
         k = names.index(one["annotator"])
         assert one["items"] == int((table[:, k] >= 0).sum())

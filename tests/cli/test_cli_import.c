@@ -190,6 +190,83 @@ static void mappings(void **state)
     }
 }
 
+/* ---- consensus ---- */
+
+/* Rows of a table: one letter an annotator and item, '-' where they did not judge it. */
+static void put_judgements(const char *const *items, int n)
+{
+    char rows[2048];
+    size_t at = 0;
+    for (int i = 0; i < n; i++) {
+        for (int k = 0; items[i][k] != 0; k++) {
+            if (items[i][k] == '-') continue;
+            at += (size_t)snprintf(rows + at, sizeof rows - at, "%d,text %d,rater%d,%c,d\n", i, i,
+                                   k, items[i][k]);
+        }
+    }
+    put_table(rows);
+}
+
+/* The model of these prefers c for the third item and a for the last (by numpy). Nobody said so. */
+static void labels_that_somebody_gave(void **state)
+{
+    static const char *const items[] = {"cb-", "c-a", "-bb", "bcb", "bac", "bca", "--c"};
+    static const char *const labels[] = {"\"c\"", "\"c\"", "\"b\"", "\"b\"",
+                                         "\"a\"", "\"b\"", "\"c\""};
+    (void)state;
+    put_judgements(items, 7);
+    assert_cli(0, "",
+               "16 rows: 7 records, 16 annotations by 3 annotators in r.jsonl\n"
+               "Krippendorff's alpha (nominal): -0.1831\n"
+               "Dawid-Skene: 26 rounds\n"
+               "2 items whose most probable label none of their annotators gave: they have the "
+               "most probable of those given\n",
+               IMPORT "--keep-annotators --consensus dawid-skene --quality-from consensus "
+                      "--report report.json");
+    for (int i = 0; i < 7; i++) {
+        json_t *one = record("r.jsonl", i + 1);
+        assert_field(one, "label", labels[i]);
+        if (i == 6) {
+            const double quality = json_real_value(json_object_get(one, "quality"));
+            assert_true(quality > 0.0145 && quality < 0.0147); /* of the model, not scaled up */
+        }
+        json_decref(one);
+    }
+    json_t *report = record("report.json", 1);
+    assert_field(json_object_get(report, "consensus"), "not_given", "2");
+    json_decref(report);
+    (void)remove("report.json");
+}
+
+static void consensus_refused(void **state)
+{
+    static const char *const alone[] = {"y--", "-n-", "y--", "--n"};
+    static const char *const few[] = {"yy", "y-", "-n", "y-", "y-", "-n",
+                                      "y-", "y-", "-n", "y-", "y-"};
+    static const char *const open[] = {"aa", "cc", "cb", "ca", "bc", "aa", "ab", "ca", "bb"};
+    (void)state;
+    put_judgements(alone, 4);
+    assert_cli(2, "",
+               "plumb: a consensus by Dawid-Skene cannot be found here: 0 of 4 judged items have "
+               "two annotators or more, at least one in 10 must, else nothing shows how reliable "
+               "an annotator is; use --consensus majority or none\n",
+               IMPORT "--keep-annotators --consensus dawid-skene");
+    put_judgements(few, 11);
+    assert_cli(2, "",
+               "plumb: a consensus by Dawid-Skene cannot be found here: 1 of 11 judged items have "
+               "two annotators or more, at least one in 10 must, else nothing shows how reliable "
+               "an annotator is; use --consensus majority or none\n",
+               IMPORT "--keep-annotators --consensus dawid-skene");
+    put_judgements(few, 10);
+    assert_int_equal(cli(IMPORT "--keep-annotators --consensus dawid-skene")->code, 0);
+    put_judgements(open, 9);
+    assert_cli(3, "",
+               "plumb: the consensus by Dawid-Skene has not settled after 1000 rounds: its labels "
+               "would be those of where it was stopped; use --consensus majority or none\n",
+               IMPORT "--keep-annotators --consensus dawid-skene");
+    assert_int_not_equal(access("r.jsonl", F_OK), 0);
+}
+
 /* ---- real data ---- */
 
 static const char *data(void)
@@ -243,6 +320,13 @@ static void wmt_in_three_commands(void **state)
         const cli_run *run = cli("%s", command);
         if (run->code != 0) fail_msg("%s: %s", command, run->err);
     }
+    /* One rater an item: nothing shows which of them errs. */
+    const cli_run *refused =
+        cli("plumb manifest import csv %s/wmt-mqm/mqm_ted_ende.tsv --out no.jsonl --pseudonym-key "
+            "p.key --map %s/examples/mappings/wmt-mqm.json --consensus dawid-skene",
+            from, source);
+    assert_int_equal(refused->code, 2);
+    assert_non_null(strstr(refused->err, "0 of 7406 judged items have two annotators"));
     char arguments[600];
     snprintf(arguments, sizeof arguments, "wmt %s/wmt-mqm/mqm_ted_ende.tsv wmt.jsonl p.key", from);
     check_by_python(arguments, "7406 8435\n");
@@ -261,7 +345,8 @@ static void convabuse(void **state)
             from, source);
     assert_int_equal(run->code, 0);
     assert_non_null(strstr(run->err, "12768 rows: 4185 records, 12768 annotations by 8 annotators "
-                                     "in abuse.jsonl\nKrippendorff's alpha (ordinal): 0.6598\n"));
+                                     "in abuse.jsonl\nKrippendorff's alpha (ordinal): 0.6598\n"
+                                     "Dawid-Skene: 698 rounds\n95 items whose most probable"));
     snprintf(arguments, sizeof arguments,
              "convabuse %s/convabuse/ConvAbuseEMNLPfull.csv abuse.jsonl p.key report.json", from);
     check_by_python(arguments, "4185 12768\n");
@@ -272,7 +357,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_record_an_item), cmocka_unit_test(refused_tables),
         cmocka_unit_test(skipping),           cmocka_unit_test(names_are_asked_for),
-        cmocka_unit_test(mappings),           cmocka_unit_test(wmt_in_three_commands),
+        cmocka_unit_test(mappings),           cmocka_unit_test(labels_that_somebody_gave),
+        cmocka_unit_test(consensus_refused),  cmocka_unit_test(wmt_in_three_commands),
         cmocka_unit_test(convabuse)};
     return cmocka_run_group_tests(tests, cli_setup, cli_teardown);
 }
