@@ -76,6 +76,9 @@ int plumb__cli_fail(const plumb_error *err);
 /* The exit code of a verification: 1 where content is not what was signed or contradicts itself,
  * else the status's own. */
 int plumb__cli_verdict(plumb_status status);
+/* As plumb__cli_fail for a question about content: 1 where what was named is not there, or was done
+ * before; what the system could not find or open stays its own. */
+int plumb__cli_answer(const plumb_error *err);
 /* A message about wrong usage and where help is; 2. `command` is e.g. "key new". */
 int plumb__cli_usage(const char *command, const char *format, ...) PLUMB_PRINTF(2, 3);
 /* Prints `text` on standard output and flushes; 0, or 4 when standard output fails. */

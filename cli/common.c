@@ -72,6 +72,13 @@ int plumb__cli_verdict(plumb_status status)
     }
 }
 
+int plumb__cli_answer(const plumb_error *err)
+{
+    const bool no = err->status == PLUMB_ERR_NOT_FOUND || err->status == PLUMB_ERR_EXISTS;
+    const int code = plumb__cli_fail(err);
+    return no && err->os_errno == 0 ? PLUMB__EXIT_NO : code;
+}
+
 int plumb__cli_usage(const char *command, const char *format, ...)
 {
     va_list args;

@@ -50,17 +50,27 @@ typedef struct plumb_withdraw_options {
 PLUMB_API void plumb_withdraw_options_default(plumb_withdraw_options *options);
 
 /* Appends one statement to the NAME.withdrawals beside `path` (NAME.plumb.json), signed with `key`.
- * The manifest and what was withdrawn before are checked first, without a trust store. *sequence
- * (may be NULL) gets its number. */
+ * The manifest and what was withdrawn before are checked first, not who signed them. *sequence (may
+ * be NULL) gets its number.
+ *
+ * These three write nothing under a key that customers would refuse (trust, expired): with a store
+ * it must count for the vendor as quality-attestation, now and as of the statement; with trust NULL
+ * it must be one of those that signed NAME.plumb.json. */
 PLUMB_API plumb_status plumb_manifest_withdraw(const char *path, const plumb_secret_key *key,
+                                               const plumb_trust *trust,
                                                const plumb_withdraw_options *options,
                                                uint64_t *sequence,
                                                plumb_error *err) PLUMB_MUST_CHECK;
 /* Puts this key's signature under every statement of the file that lacks it: for a threshold above
  * 1, or in place of a key that was compromised. *added (may be NULL): how many. */
 PLUMB_API plumb_status plumb_manifest_withdraw_cosign(const char *path, const plumb_secret_key *key,
-                                                      uint32_t *added,
+                                                      const plumb_trust *trust, uint32_t *added,
                                                       plumb_error *err) PLUMB_MUST_CHECK;
+/* How many signatures the statement that lacks most still lacks under this store; 0: the chain
+ * counts. */
+PLUMB_API plumb_status plumb_manifest_withdraw_missing(const char *path, const plumb_trust *trust,
+                                                       uint32_t *missing,
+                                                       plumb_error *err) PLUMB_MUST_CHECK;
 
 /* With a key kept elsewhere: writes the payload to payload_path and what is to be signed, with pure
  * Ed25519, to payload_path.pae. */
@@ -72,6 +82,7 @@ PLUMB_API plumb_status plumb_manifest_withdraw_payload(const char *path,
  * the signature added. */
 PLUMB_API plumb_status plumb_manifest_withdraw_attach(const char *path, const char *payload_path,
                                                       const plumb_public_key *key,
+                                                      const plumb_trust *trust,
                                                       const char *signature_path,
                                                       plumb_error *err) PLUMB_MUST_CHECK;
 

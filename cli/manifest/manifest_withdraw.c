@@ -11,9 +11,10 @@ static const char help_text[] =
     "                               [--at TIME] --key K [--passphrase-file F]\n"
     "                               [--runs DIR …] [--trust trust.json]\n"
     "       plumb manifest withdraw NAME.plumb.json --cosign --key K [--passphrase-file F]\n"
+    "                               [--trust trust.json]\n"
     "       plumb manifest withdraw NAME.plumb.json --id ID … --reason … --payload FILE\n"
     "       plumb manifest withdraw NAME.plumb.json --attach FILE --signature SIG.bin\n"
-    "                               --signer-key K.pub\n"
+    "                               --signer-key K.pub [--trust trust.json]\n"
     "\n"
     "Appends a signed statement to NAME.withdrawals: these records must not train any more. Hand "
     "the\n"
@@ -26,12 +27,24 @@ static const char help_text[] =
     "them);\n"
     "--trust checks who signed those runs.\n"
     "\n"
+    "The key must have signed NAME.plumb.json, or with --trust count for its vendor as\n"
+    "quality-attestation now: otherwise nothing is written. --trust also says how many signatures\n"
+    "are missing still.\n"
+    "\n"
     "With a key kept elsewhere: --payload writes FILE and FILE.pae, whose bytes are to be signed "
     "with\n"
     "pure Ed25519; --attach puts the signature (64 raw bytes) on.\n"
     "\n"
+    "exit: 0 done, 1 there is no such record or it was withdrawn before, 3 malformed, 4 cannot be\n"
+    "read or written, 5 the key does not count\n"
     "example: plumb manifest withdraw records.plumb.json --id deb:abgate#role --reason consent \\\n"
     "             --key keys/acme.key\n";
+
+/* What is asked of it beside the arguments; trust NULL: none was given. */
+typedef struct signing {
+    plumb_secret_key *key;
+    plumb_trust *trust;
+} signing;
 
 typedef struct arguments {
     const char *path, *key, *passphrase_file, *ids_file, *reason, *at, *trust;
@@ -147,16 +160,31 @@ static int parse(int argc, char **argv, arguments *out)
     return check(out);
 }
 
-static plumb_status cosign(const arguments *a, const plumb_secret_key *key, plumb_error *err)
+/* After writing: what the vendor's threshold still wants. */
+static plumb_status count_missing(const arguments *a, const plumb_trust *trust, uint32_t *missing,
+                                  plumb_error *err)
 {
-    uint32_t added = 0;
-    const plumb_status status = plumb_manifest_withdraw_cosign(a->path, key, &added, err);
+    *missing = 0;
+    if (trust == NULL) return PLUMB_OK;
+    const plumb_status status = plumb_manifest_withdraw_missing(a->path, trust, missing, err);
+    if (status == PLUMB_OK && *missing > 0)
+        plumb__cli_say("plumb: %s: %u more signature%s missing before its withdrawals count: "
+                       "plumb manifest withdraw %s --cosign --key K",
+                       a->path, *missing, *missing == 1 ? " is" : "s are", a->path);
+    return status;
+}
+
+static plumb_status cosign(const arguments *a, const signing *with, plumb_error *err)
+{
+    uint32_t added = 0, missing = 0;
+    plumb_status status =
+        plumb_manifest_withdraw_cosign(a->path, with->key, with->trust, &added, err);
     if (status != PLUMB_OK) return status;
-    if (plumb__cli.json) {
-        plumb__cli_print_json(json_pack("{s:i}", "signatures_added", (int)added));
-    } else {
-        plumb__cli_say("signed %u withdrawals of %s", added, a->path);
-    }
+    if (!plumb__cli.json) plumb__cli_say("signed %u withdrawals of %s", added, a->path);
+    status = count_missing(a, with->trust, &missing, err);
+    if (status == PLUMB_OK && plumb__cli.json)
+        plumb__cli_print_json(json_pack("{s:i,s:i}", "signatures_added", (int)added,
+                                        "signatures_missing", (int)missing));
     return status;
 }
 
@@ -184,19 +212,25 @@ static plumb_status ask(const arguments *a, json_t **runs, plumb_error *err)
     return status;
 }
 
-static plumb_status withdraw(const arguments *a, const plumb_secret_key *key, plumb_error *err)
+static plumb_status withdraw(const arguments *a, const signing *with, plumb_error *err)
 {
     uint64_t sequence = 0;
+    uint32_t missing = 0;
     json_t *runs = NULL;
-    plumb_status status = plumb_manifest_withdraw(a->path, key, &a->withdraw, &sequence, err);
+    plumb_status status =
+        plumb_manifest_withdraw(a->path, with->key, with->trust, &a->withdraw, &sequence, err);
+    if (status != PLUMB_OK) return status;
+    if (!plumb__cli.json)
+        plumb__cli_say("withdrawal %" PRIu64 " of %s is signed", sequence, a->path);
+    status = count_missing(a, with->trust, &missing, err);
     if (status == PLUMB_OK) status = ask(a, &runs, err);
     if (status != PLUMB_OK) return status;
     if (plumb__cli.json) {
-        plumb__cli_print_json(json_pack("{s:I,s:s,s:o}", "sequence", (json_int_t)sequence, "reason",
-                                        a->reason, "runs", runs));
+        plumb__cli_print_json(json_pack("{s:I,s:s,s:i,s:o}", "sequence", (json_int_t)sequence,
+                                        "reason", a->reason, "signatures_missing", (int)missing,
+                                        "runs", runs));
         return status;
     }
-    plumb__cli_say("withdrawal %" PRIu64 " of %s is signed", sequence, a->path);
     if (json_array_size(runs) > 0 || a->runs.n > 0) plumb__impact_print(runs);
     json_decref(runs);
     return status;
@@ -211,25 +245,34 @@ static plumb_status write_payload(const arguments *a, plumb_error *err)
     return status;
 }
 
-static plumb_status attach(const arguments *a, plumb_error *err)
+static plumb_status attach(const arguments *a, const signing *with, plumb_error *err)
 {
     plumb_public_key key;
+    uint32_t missing = 0;
     plumb_status status = plumb_public_key_read(a->signer_key, &key, err);
-    if (status == PLUMB_OK) {
-        status = plumb_manifest_withdraw_attach(a->path, a->attach, &key, a->signature, err);
-    }
-    if (status == PLUMB_OK) plumb__cli_say("signed %s into the withdrawals", a->attach);
-    return status;
+    if (status == PLUMB_OK)
+        status = plumb_manifest_withdraw_attach(a->path, a->attach, &key, with->trust, a->signature,
+                                                err);
+    if (status != PLUMB_OK) return status;
+    plumb__cli_say("signed %s into the withdrawals", a->attach);
+    return count_missing(a, with->trust, &missing, err);
 }
 
 static plumb_status act(const arguments *a, plumb_error *err)
 {
-    plumb_secret_key *key = NULL;
+    signing with = {NULL, NULL};
+    plumb_status status = PLUMB_OK;
     if (a->payload != NULL) return write_payload(a, err);
-    if (a->attach != NULL) return attach(a, err);
-    plumb_status status = plumb__cli_open_key(a->key, a->passphrase_file, &key, err);
-    if (status == PLUMB_OK) status = a->cosign ? cosign(a, key, err) : withdraw(a, key, err);
-    plumb_key_free(key);
+    if (a->trust != NULL) status = plumb_trust_open(a->trust, &with.trust, err);
+    if (status == PLUMB_OK && a->attach != NULL) {
+        status = attach(a, &with, err);
+    } else if (status == PLUMB_OK) {
+        status = plumb__cli_open_key(a->key, a->passphrase_file, &with.key, err);
+        if (status == PLUMB_OK)
+            status = a->cosign ? cosign(a, &with, err) : withdraw(a, &with, err);
+    }
+    plumb_key_free(with.key);
+    plumb_trust_free(with.trust);
     return status;
 }
 
@@ -242,7 +285,8 @@ int plumb__manifest_verb_withdraw(int argc, char **argv)
     if (code == 0 && a.help) {
         code = plumb__cli_help(help_text);
     } else if (code == 0) {
-        code = act(&a, &err) == PLUMB_OK ? plumb__cli_done(PLUMB__EXIT_OK) : plumb__cli_fail(&err);
+        code =
+            act(&a, &err) == PLUMB_OK ? plumb__cli_done(PLUMB__EXIT_OK) : plumb__cli_answer(&err);
     }
     plumb__texts_free(&a.ids);
     plumb__texts_free(&a.runs);

@@ -73,6 +73,11 @@ static plumb_status signer_of(const char *what, const plumb__dsse *envelope, siz
     return PLUMB_OK;
 }
 
+/* What a vendor can do about a line of its own that no key vouches for, or none any more. */
+#define REMEDY                                                                                     \
+    "; if the vendor means it, one of its present keys signs it too: plumb manifest withdraw "     \
+    "NAME.plumb.json --cosign --key K"
+
 typedef struct signers {
     const plumb_trust_key *list[PLUMB__DSSE_MAX_SIGNATURES];
     size_t n;
@@ -94,31 +99,33 @@ static plumb_status find_signers(const char *what, const plumb__dsse *envelope,
     }
     if (out->n > 0) return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_TRUST,
-                       "%s: is signed by no key that the trust store has for vendor %s", what,
-                       vendor);
+                       "%s: is signed by no key that the trust store has for vendor %s" REMEDY,
+                       what, vendor);
 }
 
 /* A withdrawal outlives the key that signed it: keys are judged as of the time it was issued, so
  * that one that is retired later withdraws on. A compromised one does not (plumb_trust_check). */
+static uint32_t count_good(const signers *found, const plumb_trust *trust, const char *vendor,
+                           int64_t issued_s, plumb_error *why)
+{
+    uint32_t good = 0;
+    for (size_t i = 0; i < found->n; i++) {
+        const plumb_trust_key *entry = NULL;
+        good +=
+            plumb_trust_check(trust, &found->list[i]->key, vendor, PLUMB_ROLE_QUALITY_ATTESTATION,
+                              issued_s, &entry, why) == PLUMB_OK;
+    }
+    return good;
+}
+
 static plumb_status judge_signers(const char *what, const signers *found, const plumb_trust *trust,
                                   const char *vendor, int64_t issued_s, plumb_error *err)
 {
     const plumb_role role = PLUMB_ROLE_QUALITY_ATTESTATION;
     const uint32_t need = plumb_trust_threshold(trust, vendor, role);
-    plumb_status status = PLUMB_OK;
-    uint32_t good = 0;
-    for (size_t i = 0; i < found->n; i++) {
-        const plumb_trust_key *entry = NULL;
-        plumb_error why = {0};
-        const plumb_status one =
-            plumb_trust_check(trust, &found->list[i]->key, vendor, role, issued_s, &entry, &why);
-        if (one == PLUMB_OK) {
-            good++;
-        } else {
-            status = plumb__fail(err, one, "%s: %s", what, why.message);
-        }
-    }
-    if (good == 0) return status;
+    plumb_error why = {0};
+    const uint32_t good = count_good(found, trust, vendor, issued_s, &why);
+    if (good == 0) return plumb__fail(err, why.status, "%s: %s" REMEDY, what, why.message);
     if (good >= need) return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_TRUST,
                        "%s: %u of vendor %s's keys have signed as %s, the trust store wants %u; "
@@ -126,29 +133,55 @@ static plumb_status judge_signers(const char *what, const signers *found, const 
                        what, good, vendor, plumb_role_name(role), need);
 }
 
+/* Line i of an open chain, which begins at *at; *at moves on to the next. */
+static plumb_status line_signers(const plumb_manifest *m, const char *place, const char **at,
+                                 const plumb_trust *trust, signers *found, plumb_error *err)
+{
+    const plumb__bytes *file = &m->withdrawals.file;
+    const char *from = *at;
+    const char *end = memchr(from, '\n', file->size - (size_t)(from - (const char *)file->data));
+    plumb__dsse envelope;
+    found->n = 0;
+    *at = end + 1;
+    PLUMB_TRY(plumb__dsse_parse(place, from, (size_t)(end - from), &envelope, err));
+    const plumb_status status =
+        find_signers(place, &envelope, trust, m->statement.vendor, found, err);
+    plumb__dsse_free(&envelope);
+    return status;
+}
+
 /* Under another store than the manifest was opened with: whoever uses it asks its own. */
 plumb_status plumb__withdrawals_judge(const plumb_manifest *m, const char *what,
                                       const plumb_trust *trust, plumb_error *err)
 {
     const plumb__withdrawals *chain = &m->withdrawals;
-    const char *at = (const char *)chain->file.data, *vendor = m->statement.vendor;
+    const char *at = (const char *)chain->file.data;
     for (size_t i = 0; i < chain->n; i++) {
-        const size_t left = chain->file.size - (size_t)(at - (const char *)chain->file.data);
-        const char *end = memchr(at, '\n', left);
-        signers found = {.n = 0};
-        plumb__dsse envelope;
+        signers found;
         char place[512];
         snprintf(place, sizeof place, "%.400s: withdrawal %zu", what, i + 1);
-        PLUMB_TRY(plumb__dsse_parse(place, at, (size_t)(end - at), &envelope, err));
-        plumb_status status = find_signers(place, &envelope, trust, vendor, &found, err);
-        plumb__dsse_free(&envelope);
-        if (status == PLUMB_OK) {
-            status = judge_signers(place, &found, trust, vendor, chain->list[i].issued_s, err);
-        }
-        PLUMB_TRY(status);
-        at = end + 1;
+        PLUMB_TRY(line_signers(m, place, &at, trust, &found, err));
+        PLUMB_TRY(
+            judge_signers(place, &found, trust, m->statement.vendor, chain->list[i].issued_s, err));
     }
     return PLUMB_OK;
+}
+
+uint32_t plumb__withdrawals_missing(const plumb_manifest *m, const plumb_trust *trust)
+{
+    const plumb__withdrawals *chain = &m->withdrawals;
+    const char *at = (const char *)chain->file.data, *vendor = m->statement.vendor;
+    const uint32_t need = plumb_trust_threshold(trust, vendor, PLUMB_ROLE_QUALITY_ATTESTATION);
+    uint32_t most = 0;
+    for (size_t i = 0; i < chain->n; i++) {
+        signers found;
+        plumb_error why = {0};
+        /* A line that fails here has no signature that counts. */
+        if (line_signers(m, "withdrawal", &at, trust, &found, &why) != PLUMB_OK) found.n = 0;
+        const uint32_t good = count_good(&found, trust, vendor, chain->list[i].issued_s, &why);
+        if (good < need && need - good > most) most = need - good;
+    }
+    return most;
 }
 
 /* ---- one line ---- */

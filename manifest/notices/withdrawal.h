@@ -52,7 +52,17 @@ plumb_status plumb__withdrawals_open(const char *envelope_path, const plumb_trus
 /* Who signed each, once more, under this store. */
 plumb_status plumb__withdrawals_judge(const plumb_manifest *m, const char *what,
                                       const plumb_trust *trust, plumb_error *err) PLUMB_MUST_CHECK;
+/* How many signatures the line of m's chain that lacks most still lacks under this store. */
+uint32_t plumb__withdrawals_missing(const plumb_manifest *m, const plumb_trust *trust);
 void plumb__withdrawals_free(plumb__withdrawals *chain);
+
+/* ---- withdrawal_signer.c: who may sign, asked before anything is written ---- */
+
+/* A line that no customer takes makes the whole manifest unreadable. With a store: the key is one
+ * that counts now and as of issued_s; without: one of those that signed NAME.plumb.json. */
+plumb_status plumb__withdrawal_check_signer(const char *path, const plumb_manifest *m,
+                                            const plumb_public_key *key, const plumb_trust *trust,
+                                            int64_t issued_s, plumb_error *err) PLUMB_MUST_CHECK;
 
 /* ---- withdrawal_write.c ---- */
 

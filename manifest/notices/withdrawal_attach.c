@@ -97,11 +97,30 @@ static bool signed_already(const plumb__dsse *envelope, const plumb_public_key *
     return false;
 }
 
-static plumb_status make_line(const char *payload_path, const plumb_public_key *key,
-                              const char *signature_path, size_t at, size_t end,
+/* The payload is in the chain by now, as it was or as its new end. */
+static plumb_status check_signer(const char *path, const plumb__bytes *payload,
+                                 const plumb_public_key *key, const plumb_trust *trust,
+                                 const plumb_manifest *m, plumb_error *err)
+{
+    const plumb__hash digest = plumb__blake2b(payload->data, payload->size);
+    const plumb__withdrawals *chain = &m->withdrawals;
+    size_t i = 0;
+    while (i + 1 < chain->n && !plumb__hash_equal(&digest, &chain->list[i].digest))
+        i++;
+    return plumb__withdrawal_check_signer(path, m, key, trust, chain->list[i].issued_s, err);
+}
+
+typedef struct attachment {
+    const char *path, *payload_path, *signature_path;
+    const plumb_public_key *key;
+    const plumb_trust *trust;
+} attachment;
+
+static plumb_status make_line(const attachment *a, size_t at, size_t end,
                               const plumb__bytes *payload, plumb_manifest *m, plumb__bytes *out,
                               plumb_error *err)
 {
+    const char *payload_path = a->payload_path;
     const uint8_t *data = m->withdrawals.file.data;
     plumb__dsse envelope = {0};
     plumb_status status = PLUMB_OK;
@@ -112,7 +131,7 @@ static plumb_status make_line(const char *payload_path, const plumb_public_key *
         plumb__bytes_append(&envelope.payload, payload->data, payload->size);
         status = check_next(payload_path, payload, m, err);
     }
-    if (status == PLUMB_OK && signed_already(&envelope, key)) {
+    if (status == PLUMB_OK && signed_already(&envelope, a->key)) {
         status =
             plumb__fail(err, PLUMB_ERR_EXISTS, "%s: this key has signed it already", payload_path);
     }
@@ -120,7 +139,8 @@ static plumb_status make_line(const char *payload_path, const plumb_public_key *
         status = plumb__fail(err, PLUMB_ERR_LIMIT, "%s: has %d signatures already", payload_path,
                              PLUMB__DSSE_MAX_SIGNATURES);
     }
-    if (status == PLUMB_OK) status = read_signature(signature_path, &envelope, key, err);
+    if (status == PLUMB_OK) status = check_signer(a->path, payload, a->key, a->trust, m, err);
+    if (status == PLUMB_OK) status = read_signature(a->signature_path, &envelope, a->key, err);
     if (status == PLUMB_OK) status = plumb__dsse_dump(&envelope, out, err);
     plumb__bytes_append_text(out, "\n");
     plumb__dsse_free(&envelope);
@@ -128,9 +148,10 @@ static plumb_status make_line(const char *payload_path, const plumb_public_key *
 }
 
 plumb_status plumb_manifest_withdraw_attach(const char *path, const char *payload_path,
-                                            const plumb_public_key *key, const char *signature_path,
-                                            plumb_error *err)
+                                            const plumb_public_key *key, const plumb_trust *trust,
+                                            const char *signature_path, plumb_error *err)
 {
+    const attachment a = {path, payload_path, signature_path, key, trust};
     plumb_manifest *m = NULL;
     plumb__bytes payload = {0}, text = {0};
     size_t end = 0;
@@ -141,7 +162,7 @@ plumb_status plumb_manifest_withdraw_attach(const char *path, const char *payloa
     const plumb__hash digest = plumb__blake2b(payload.data, payload.size);
     const size_t at = find_line(m, &digest, &end);
     plumb__bytes_append(&text, m->withdrawals.file.data, at);
-    PLUMB_TRY_CLEAN(make_line(payload_path, key, signature_path, at, end, &payload, m, &text, err));
+    PLUMB_TRY_CLEAN(make_line(&a, at, end, &payload, m, &text, err));
     plumb__bytes_append(&text, m->withdrawals.file.data + end, m->withdrawals.file.size - end);
     PLUMB_TRY_CLEAN(plumb__bytes_check(&text, err));
     status = plumb__withdrawals_replace(path, &text, err);

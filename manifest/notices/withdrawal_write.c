@@ -174,13 +174,18 @@ plumb_status plumb__withdrawal_prepare(const char *path, const plumb_withdraw_op
 }
 
 plumb_status plumb_manifest_withdraw(const char *path, const plumb_secret_key *key,
+                                     const plumb_trust *trust,
                                      const plumb_withdraw_options *options, uint64_t *sequence,
                                      plumb_error *err)
 {
     plumb_manifest *m = NULL;
     plumb__bytes payload = {0}, text = {0};
+    plumb_public_key signer;
     plumb_status status;
+    plumb_key_public(key, &signer);
     PLUMB_TRY_CLEAN(plumb__withdrawal_prepare(path, options, &payload, &m, err));
+    const int64_t issued_s = options->issued_s != 0 ? options->issued_s : plumb__wall_s();
+    PLUMB_TRY_CLEAN(plumb__withdrawal_check_signer(path, m, &signer, trust, issued_s, err));
     plumb__bytes_append(&text, m->withdrawals.file.data, m->withdrawals.file.size);
     PLUMB_TRY_CLEAN(sign_payload(&payload, key, &text, err));
     PLUMB_TRY_CLEAN(plumb__withdrawals_replace(path, &text, err));
@@ -209,8 +214,35 @@ static plumb_status cosign_line(const char *what, const char *line, size_t n,
     return status;
 }
 
+/* Lines for which the key does not count stay as they are; one at least is there for it. */
+static plumb_status cosign_lines(const char *path, const plumb_manifest *m,
+                                 const plumb_secret_key *key, const plumb_trust *trust,
+                                 plumb__bytes *out, uint32_t *added, plumb_error *err)
+{
+    const plumb__withdrawals *chain = &m->withdrawals;
+    const char *at = (const char *)chain->file.data, *end = at + chain->file.size;
+    plumb_public_key signer;
+    plumb_error why = {0};
+    size_t able = 0;
+    plumb_key_public(key, &signer);
+    for (size_t i = 0; i < chain->n; i++) {
+        const size_t n = (size_t)((const char *)memchr(at, '\n', (size_t)(end - at)) - at);
+        const int64_t issued_s = chain->list[i].issued_s;
+        if (plumb__withdrawal_check_signer(path, m, &signer, trust, issued_s, &why) == PLUMB_OK) {
+            able++;
+            PLUMB_TRY(cosign_line(path, at, n, key, out, added, err));
+        } else {
+            plumb__bytes_append(out, at, n + 1);
+        }
+        at += n + 1;
+    }
+    if (able == 0) return plumb__fail(err, why.status, "%s", why.message);
+    return plumb__bytes_check(out, err);
+}
+
 plumb_status plumb_manifest_withdraw_cosign(const char *path, const plumb_secret_key *key,
-                                            uint32_t *added, plumb_error *err)
+                                            const plumb_trust *trust, uint32_t *added,
+                                            plumb_error *err)
 {
     plumb_manifest *m = NULL;
     plumb__bytes text = {0};
@@ -218,22 +250,26 @@ plumb_status plumb_manifest_withdraw_cosign(const char *path, const plumb_secret
     plumb_status status;
     PLUMB_TRY(plumb__crypto_init(err));
     PLUMB_TRY_CLEAN(plumb__withdrawal_open_own(path, &m, err));
-    const char *data = (const char *)m->withdrawals.file.data;
-    const size_t size = m->withdrawals.file.size;
-    if (size == 0) {
+    if (m->withdrawals.n == 0) {
         status = plumb__fail(err, PLUMB_ERR_NOT_FOUND, "%s: has no withdrawals to sign", path);
         goto cleanup;
     }
-    for (size_t at = 0; at < size;) {
-        const size_t n = (size_t)((const char *)memchr(data + at, '\n', size - at) - data) - at;
-        PLUMB_TRY_CLEAN(cosign_line(path, data + at, n, key, &text, &count, err));
-        at += n + 1;
-    }
-    PLUMB_TRY_CLEAN(plumb__bytes_check(&text, err));
+    PLUMB_TRY_CLEAN(cosign_lines(path, m, key, trust, &text, &count, err));
     if (count > 0) PLUMB_TRY_CLEAN(plumb__withdrawals_replace(path, &text, err));
     if (added != NULL) *added = count;
 cleanup:
     plumb__bytes_free(&text);
     plumb_manifest_free(m);
     return status;
+}
+
+plumb_status plumb_manifest_withdraw_missing(const char *path, const plumb_trust *trust,
+                                             uint32_t *missing, plumb_error *err)
+{
+    plumb_manifest *m = NULL;
+    PLUMB_TRY(plumb__crypto_init(err));
+    PLUMB_TRY(plumb__withdrawal_open_own(path, &m, err));
+    *missing = plumb__withdrawals_missing(m, trust);
+    plumb_manifest_free(m);
+    return PLUMB_OK;
 }

@@ -3,12 +3,15 @@
  * run's query. */
 #include "run_forge.h"
 
+#include "manifest/signing/key_file.h"
+
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static struct {
     int code;
@@ -51,8 +54,67 @@ static int setup(void **state)
     const forge *g = *state;
     (void)forge_whole(*state, "run");
     write_text(fixture_path(g->f, "pass"), "open sesame\n");
-    plumb(g, "key new vendor --passphrase-file pass");
-    return last.code;
+    /* At the smallest cost: a passphrase of 256 MiB for each of ten openings would take long. */
+    assert_works(plumb__key_create(fixture_path(g->f, "vendor"), "open sesame", 11, 1, 8192, err));
+    return 0;
+}
+
+#define SIGN_IT                                                                                    \
+    "manifest sign records.jsonl --key vendor.key --passphrase-file pass --vendor acme --dataset " \
+    "set --version 1 --taxonomy taxonomy.json"
+#define WITHDRAW "manifest withdraw records.plumb.json --key vendor.key --passphrase-file pass "
+
+/* A key that customers would refuse writes nothing; a store may vouch for it, and says what is
+ * missing still. */
+static void by_the_wrong_key(void **state)
+{
+    forge *g = *state;
+    plumb_trust_addition vendor;
+    plumb_trust_addition_default(&vendor);
+    plumb(g, WITHDRAW "--id deb:abgate#use --reason error");
+    assert_int_equal(last.code, 5);
+    assert_non_null(strstr(last.errors, " did not sign it; sign with a key that did ("));
+    plumb(g, WITHDRAW "--id deb:abgate#use --reason error --trust trust.json");
+    assert_int_equal(last.code, 5);
+    assert_non_null(strstr(last.errors, " is not one of vendor acme in the trust store; keys that "
+                                        "count: acme-1\n"));
+    assert_int_not_equal(access(fixture_path(g->f, "records.withdrawals"), F_OK), 0);
+    vendor.vendor = "acme";
+    vendor.name = "acme-2";
+    vendor.roles = 1u << PLUMB_ROLE_QUALITY_ATTESTATION;
+    vendor.threshold = 2;
+    assert_works(plumb_public_key_read(fixture_path(g->f, "vendor.pub"), &vendor.key, err));
+    make_trust(g->f, "two.json", NULL, &vendor);
+    plumb(g, WITHDRAW "--id deb:abgate#use --reason error --trust two.json");
+    assert_int_equal(last.code, 0);
+    assert_string_equal(last.errors,
+                        "withdrawal 1 of records.plumb.json is signed\n"
+                        "plumb: records.plumb.json: 1 more signature is missing before its "
+                        "withdrawals count: plumb manifest withdraw records.plumb.json --cosign "
+                        "--key K\n");
+    plumb(g, WITHDRAW "--cosign --trust two.json --json --quiet");
+    assert_string_equal(last.out, "{\"signatures_added\":0,\"signatures_missing\":1}\n");
+    assert_int_equal(remove(fixture_path(g->f, "records.withdrawals")), 0);
+    plumb(g, SIGN_IT); /* from now on it has signed the manifest */
+    assert_int_equal(last.code, 0);
+}
+
+/* What is asked about content and is not so is 1; what cannot be read is 4. */
+static void exit_codes(void **state)
+{
+    forge *g = *state;
+    plumb(g, WITHDRAW "--id nope --reason error");
+    assert_string_equal(last.errors, "plumb: records.plumb.json: has no record with id \"nope\"\n");
+    assert_int_equal(last.code, 1);
+    plumb(g, WITHDRAW "--cosign");
+    assert_string_equal(last.errors, "plumb: records.plumb.json: has no withdrawals to sign\n");
+    assert_int_equal(last.code, 1);
+    plumb(g, "manifest withdraw gone.plumb.json --key vendor.key --passphrase-file pass --id a "
+             "--reason error");
+    assert_int_equal(last.code, 4);
+    plumb(g, "manifest withdraw records.plumb.json --key gone.key --passphrase-file pass --id a "
+             "--reason error");
+    assert_int_equal(last.code, 4);
 }
 
 static void one_record(void **state)
@@ -137,7 +199,7 @@ static void a_withdrawal_answers_at_once(void **state)
     assert_non_null(strstr(last.out, "run run: acme/set version 1, closed; signer not checked\n"));
     plumb(g, "manifest withdraw records.plumb.json --id deb:p04#role --reason error --key "
              "vendor.key --passphrase-file pass");
-    assert_int_equal(last.code, 4);
+    assert_int_equal(last.code, 1);
     assert_string_equal(last.errors, "plumb: records.plumb.json: record \"deb:p04#role\" was "
                                      "withdrawn before (statement 2)\n");
     plumb(g,
@@ -154,10 +216,9 @@ static void a_withdrawal_answers_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_record),
-        cmocka_unit_test(records_of_no_weight),
-        cmocka_unit_test(wrong_usage),
-        cmocka_unit_test(a_withdrawal_answers_at_once),
+        cmocka_unit_test(one_record),  cmocka_unit_test(records_of_no_weight),
+        cmocka_unit_test(wrong_usage), cmocka_unit_test(by_the_wrong_key),
+        cmocka_unit_test(exit_codes),  cmocka_unit_test(a_withdrawal_answers_at_once),
     };
     return cmocka_run_group_tests(tests, setup, forge_teardown);
 }

@@ -91,8 +91,8 @@ static void make_whole(const fixture *f)
     plumb_withdraw_options_default(&options);
     options.ids = &id;
     options.n_ids = 1;
-    assert_works(plumb_manifest_withdraw(fixture_path(f, "records.plumb.json"), f->vendor, &options,
-                                         NULL, err));
+    assert_works(plumb_manifest_withdraw(fixture_path(f, "records.plumb.json"), f->vendor, NULL,
+                                         &options, NULL, err));
     assert_opens(f);
 }
 

@@ -26,7 +26,8 @@ static void withdraw(small *s, const char *id)
     plumb_withdraw_options_default(&options);
     options.ids = &id;
     options.n_ids = 1;
-    must(plumb_manifest_withdraw(s->w.manifest_path, s->w.vendor, &options, NULL, &err), &err);
+    must(plumb_manifest_withdraw(s->w.manifest_path, s->w.vendor, NULL, &options, NULL, &err),
+         &err);
 }
 
 /* As small_open_config, with the manifest opened again. */
