@@ -109,6 +109,8 @@ typedef struct plumb__consensus {
     uint32_t *place;     /* of each value in that order */
     double *reliability; /* of annotators; NaN: never compared; NULL without a consensus */
     uint32_t *rated;     /* items that each annotator judged */
+    /* The judgements that were compared: of item i numbers start[i] to start[i + 1] - 1. */
+    uint32_t *start, *rater, *said; /* said: the value's place in the order */
     plumb__dawid_skene model;
     double alpha;
     uint64_t repeated;  /* judgements left out because their annotator had judged the item before */

@@ -7,11 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct table {
-    uint32_t *start, *rater, *value; /* values by their place in the order */
-    double *number;
-} table;
-
 /* ---- the order of values ---- */
 
 typedef struct named {
@@ -32,7 +27,7 @@ static int by_measure(const void *a, const void *b)
 }
 
 /* As the mapping lists them, else as numbers, else by their bytes. */
-static plumb_status sort_values(const plumb__collection *c, plumb__consensus *out, table *t,
+static plumb_status sort_values(const plumb__collection *c, plumb__consensus *out, double *number,
                                 plumb_error *err)
 {
     const plumb__mapping *m = c->mapping;
@@ -51,7 +46,7 @@ static plumb_status sort_values(const plumb__collection *c, plumb__consensus *ou
     for (uint32_t k = 0; k < n; k++) {
         out->order[k] = list[k].value;
         out->place[list[k].value] = k;
-        t->number[k] = m->metric >= PLUMB__INTERVAL ? strtod(list[k].text, NULL) : k;
+        number[k] = m->metric >= PLUMB__INTERVAL ? strtod(list[k].text, NULL) : k;
     }
     plumb__free(list);
     return PLUMB_OK;
@@ -60,8 +55,8 @@ static plumb_status sort_values(const plumb__collection *c, plumb__consensus *ou
 /* ---- ratings ---- */
 
 /* One judgement of each annotator: the first, or the worst. seen[annotator]: item + 1 and where. */
-static uint32_t gather(const plumb__collection *c, uint32_t number, uint32_t at, table *t,
-                       uint32_t *seen, uint32_t *where, plumb__consensus *out)
+static uint32_t gather(const plumb__collection *c, uint32_t number, uint32_t at, uint32_t *seen,
+                       uint32_t *where, plumb__consensus *out)
 {
     const plumb__item *item = &c->items[number];
     uint32_t *raters = &out->items[number].raters;
@@ -78,11 +73,11 @@ static uint32_t gather(const plumb__collection *c, uint32_t number, uint32_t at,
         const uint32_t place = out->place[said->value];
         if (where[who] == PLUMB__NONE) {
             where[who] = at;
-            t->rater[at] = who;
-            t->value[at++] = place;
+            out->rater[at] = who;
+            out->said[at++] = place;
             out->rated[who]++;
         } else if (c->mapping->worst) {
-            if (t->value[where[who]] < place) t->value[where[who]] = place;
+            if (out->said[where[who]] < place) out->said[where[who]] = place;
         } else {
             out->repeated++;
         }
@@ -90,18 +85,17 @@ static uint32_t gather(const plumb__collection *c, uint32_t number, uint32_t at,
     return at;
 }
 
-static plumb_status make_table(const plumb__collection *c, plumb__consensus *out, table *t,
-                               plumb_error *err)
+static plumb_status make_table(const plumb__collection *c, plumb__consensus *out, plumb_error *err)
 {
     uint32_t *seen = NULL, *where = NULL, at = 0;
     const size_t raters = (size_t)c->annotators.n + 1, word = sizeof(uint32_t);
     plumb_status status = plumb__alloc(&seen, raters, word, "annotators", err);
     if (status == PLUMB_OK) status = plumb__alloc(&where, raters, word, "annotators", err);
     for (uint32_t i = 0; status == PLUMB_OK && i < c->n_items; i++) {
-        t->start[i] = at;
-        at = gather(c, i, at, t, seen, where, out);
+        out->start[i] = at;
+        at = gather(c, i, at, seen, where, out);
     }
-    if (status == PLUMB_OK) t->start[c->n_items] = at;
+    if (status == PLUMB_OK) out->start[c->n_items] = at;
     plumb__free(where);
     plumb__free(seen);
     return status;
@@ -191,7 +185,7 @@ static plumb_status decide(const plumb__ratings *r, plumb_import_consensus metho
 
 /* ---- together ---- */
 
-static plumb_status prepare(const plumb__collection *c, plumb__consensus *out, table *t,
+static plumb_status prepare(const plumb__collection *c, plumb__consensus *out, double **number,
                             plumb_error *err)
 {
     const size_t word = sizeof(uint32_t), raters = (size_t)c->annotators.n + 1;
@@ -200,13 +194,13 @@ static plumb_status prepare(const plumb__collection *c, plumb__consensus *out, t
     PLUMB_TRY(plumb__alloc(&out->place, c->values.n, word, "labels", err));
     PLUMB_TRY(plumb__alloc(&out->rated, raters, word, "annotators", err));
     PLUMB_TRY(plumb__alloc(&out->reliability, raters, sizeof(double), "annotators", err));
-    PLUMB_TRY(plumb__alloc(&t->start, c->n_items + 1, word, "items", err));
-    PLUMB_TRY(plumb__alloc(&t->rater, c->n_said, word, "annotations", err));
-    PLUMB_TRY(plumb__alloc(&t->value, c->n_said, word, "annotations", err));
-    PLUMB_TRY(plumb__alloc(&t->number, c->values.n, sizeof(double), "labels", err));
+    PLUMB_TRY(plumb__alloc(&out->start, c->n_items + 1, word, "items", err));
+    PLUMB_TRY(plumb__alloc(&out->rater, c->n_said, word, "annotations", err));
+    PLUMB_TRY(plumb__alloc(&out->said, c->n_said, word, "annotations", err));
+    PLUMB_TRY(plumb__alloc(number, c->values.n, sizeof **number, "labels", err));
     for (size_t i = 0; i < c->n_items; i++)
         out->items[i] = (plumb__judgement){PLUMB__NONE, 0, NAN, NAN};
-    return sort_values(c, out, t, err);
+    return sort_values(c, out, *number, err);
 }
 
 static plumb_status agree(const plumb__collection *c, const plumb__ratings *r,
@@ -224,26 +218,23 @@ static plumb_status agree(const plumb__collection *c, const plumb__ratings *r,
 plumb_status plumb__consensus_reach(const plumb__collection *c, plumb_import_consensus method,
                                     plumb__consensus *out, plumb_error *err)
 {
-    table t = {0};
+    double *number = NULL;
     plumb_status status;
     *out =
         (plumb__consensus){.alpha = NAN, .n_values = c->values.n, .n_annotators = c->annotators.n};
-    PLUMB_TRY_CLEAN(prepare(c, out, &t, err));
-    PLUMB_TRY_CLEAN(make_table(c, out, &t, err));
+    PLUMB_TRY_CLEAN(prepare(c, out, &number, err));
+    PLUMB_TRY_CLEAN(make_table(c, out, err));
     const plumb__ratings r = {.n_items = (uint32_t)c->n_items,
                               .n_raters = c->annotators.n + 1,
                               .n_values = c->values.n,
-                              .start = t.start,
-                              .rater = t.rater,
-                              .value = t.value,
-                              .number = t.number};
+                              .start = out->start,
+                              .rater = out->rater,
+                              .value = out->said,
+                              .number = number};
     if (c->any_annotator) PLUMB_TRY_CLEAN(agree(c, &r, out, err));
     PLUMB_TRY_CLEAN(decide(&r, method, out, err));
 cleanup:
-    plumb__free(t.number);
-    plumb__free(t.value);
-    plumb__free(t.rater);
-    plumb__free(t.start);
+    plumb__free(number);
     if (status != PLUMB_OK) plumb__consensus_free(out);
     return status;
 }
@@ -251,6 +242,9 @@ cleanup:
 void plumb__consensus_free(plumb__consensus *out)
 {
     plumb__dawid_skene_free(&out->model);
+    plumb__free(out->said);
+    plumb__free(out->rater);
+    plumb__free(out->start);
     plumb__free(out->reliability);
     plumb__free(out->rated);
     plumb__free(out->place);

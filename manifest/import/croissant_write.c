@@ -47,6 +47,7 @@ static const column columns[] = {
     {"text", "sc:Text", "The example's text", false},
     {"label", "sc:Text", "The consensus label", false},
     {"annotators", "sc:Text", "Pseudonyms of those who annotated the record", true},
+    {"label_annotators", "sc:Text", "Those of them whose own annotation is the label", true},
     {"rubric", "sc:Text", "The rubric that the label follows, name@version", false},
     {"domain", "sc:Text", "Subject domain", false},
     {"batch", "sc:Text", "Task batch", false},
@@ -60,17 +61,43 @@ static const column columns[] = {
     {"template", "sc:Text", "Decomposition template, name@version", false},
     {"component", "sc:Text", "Component of the parent's template", false},
 };
+enum { ID = 0, LABEL = 2, ANNOTATORS = 3, LABEL_ANNOTATORS = 4 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
 typedef struct survey {
     bool has[COLUMNS];
-    json_t *licences; /* object: each licence once */
+    bool unknown, disputed; /* a label whose annotations are not kept; one that is not all theirs */
+    json_t *licences;       /* object: each licence once */
 } survey;
 
 static bool fits(const column *c, const json_t *value)
 {
     if (c->list) return json_is_array(value);
     return strcmp(c->type, "sc:Float") == 0 ? json_is_number(value) : json_is_string(value);
+}
+
+/* Whether the record's annotations show that all its annotators gave its label. */
+static void look_at_label(const json_t *record, survey *s)
+{
+    const json_t *annotations = json_object_get(record, "annotations");
+    const json_t *label = json_object_get(record, "label");
+    const json_t *annotators = json_object_get(record, "annotators");
+    json_t *gave = json_object();
+    size_t labels = 0, others = 0;
+    for (size_t i = 0; i < json_array_size(annotations); i++) {
+        const json_t *one = json_array_get(annotations, i), *said = json_object_get(one, "label");
+        const char *who = json_string_value(json_object_get(one, "annotator"));
+        if (who == NULL || said == NULL) continue;
+        labels++;
+        others += !json_equal(said, label);
+        json_object_set_new(gave, who, json_true());
+    }
+    if (json_is_string(label) && json_is_array(annotators)) {
+        s->unknown |= labels == 0;
+        s->disputed |=
+            others > 0 || (labels > 0 && json_object_size(gave) < json_array_size(annotators));
+    }
+    json_decref(gave);
 }
 
 static plumb_status look(const plumb_manifest *m, uint32_t number, survey *s, plumb_error *err)
@@ -82,6 +109,7 @@ static plumb_status look(const plumb_manifest *m, uint32_t number, survey *s, pl
     plumb_text_free(line);
     for (int i = 0; i < COLUMNS; i++)
         s->has[i] = s->has[i] || fits(&columns[i], json_object_get(record, columns[i].name));
+    look_at_label(record, s);
     const char *licence = json_string_value(json_object_get(record, "licence"));
     if (licence != NULL) json_object_set_new(s->licences, licence, json_true());
     json_decref(record);
@@ -131,25 +159,44 @@ static json_t *field_of(const column *c, const char *id)
     return field;
 }
 
-/* Who a label comes from, row by row, as Croissant 1.1 states it. */
-static void attribute(json_t *field)
+/* Who a label (or, without one, a record) comes from, row by row, as Croissant 1.1 states it. */
+static void attribute(json_t *field, const column *to)
 {
-    json_t *who = field_of(&columns[3], "label/annotators");
+    char id[64];
+    snprintf(id, sizeof id, "label/%s", to->name);
+    json_t *who = field_of(to, id);
     json_object_set_new(who, "dataType", json_pack("[s,s]", "sc:Text", "prov:Agent"));
     json_object_set_new(who, "equivalentProperty", json_string("prov:wasAttributedTo"));
     json_object_set_new(field, "annotation", who);
 }
 
+/* A label is attributed to those who gave it themselves, and to nobody where annotators who said
+ * otherwise could not be told from them. */
+static void attribute_label(const survey *s, json_t *field)
+{
+    const char *what =
+        "The consensus label; not attributed, for annotators may have said otherwise";
+    if (s->has[LABEL_ANNOTATORS]) {
+        attribute(field, &columns[LABEL_ANNOTATORS]);
+        what = "The consensus label, attributed to those whose own annotation it is";
+    } else if (s->has[ANNOTATORS] && !s->disputed) {
+        attribute(field, &columns[ANNOTATORS]);
+        what = s->unknown ? "A consensus label, attributed to its annotators together: what each "
+                            "of them said is not known"
+                          : "The label that all its annotators gave";
+    }
+    if (s->has[ANNOTATORS]) json_object_set_new(field, "description", json_string(what));
+    json_object_set_new(field, "dataType", json_pack("[s,s]", "sc:Text", "cr:Label"));
+}
+
 static json_t *record_set(const survey *s)
 {
     json_t *fields = json_array();
-    const int attributed = s->has[2] ? 2 : 0; /* label, else id */
     for (int i = 0; i < COLUMNS; i++) {
         if (!s->has[i]) continue;
         json_t *field = field_of(&columns[i], columns[i].name);
-        if (i == 2)
-            json_object_set_new(field, "dataType", json_pack("[s,s]", "sc:Text", "cr:Label"));
-        if (i == attributed && s->has[3]) attribute(field);
+        if (i == LABEL) attribute_label(s, field);
+        if (i == ID && !s->has[LABEL] && s->has[ANNOTATORS]) attribute(field, &columns[ANNOTATORS]);
         json_array_append_new(fields, field);
     }
     return json_pack("{s:s,s:s,s:s,s:s,s:{s:s},s:o}", "@type", "cr:RecordSet", "@id", "records",

@@ -226,6 +226,30 @@ static plumb_status find_file(const croissant *c, char *path, const char **forma
 
 /* ---- rows ---- */
 
+/* One row for each name of a list. A list in label_annotators is of people who each gave the label
+ * (so records say it); of any other it is not known what each of them said: the label stands
+ * without a name, and the names without a label. */
+static plumb_status take_by_all(croissant *c, plumb__row *row, json_t *values, plumb_error *err)
+{
+    json_t *who = c->annotator ? json_incref(json_object_get(values, c->annotator)) : NULL;
+    const char *column = json_string_value(json_object_get(c->columns, c->annotator));
+    const bool together =
+        json_array_size(who) > 1 && (column == NULL || strcmp(column, "label_annotators") != 0);
+    plumb_status status = PLUMB_OK;
+    if (together) {
+        json_object_del(values, c->annotator);
+        row->anonymous = true;
+        status = plumb__take_row(c->r, row, err);
+        row->quiet = true;
+    }
+    for (size_t i = 0; status == PLUMB_OK && (i == 0 || i < json_array_size(who)); i++) {
+        if (json_array_size(who) > 0) json_object_set(values, c->annotator, json_array_get(who, i));
+        status = plumb__take_row(c->r, row, err);
+    }
+    json_decref(who);
+    return status;
+}
+
 static plumb_status take_json_row(croissant *c, plumb__row *row, const json_t *object,
                                   plumb_error *err)
 {
@@ -237,15 +261,8 @@ static plumb_status take_json_row(croissant *c, plumb__row *row, const json_t *o
         json_t *text = plumb__value_text(json_object_get(object, json_string_value(column)));
         if (text != NULL) json_object_set_new(values, name, text);
     }
-    json_t *who = c->annotator ? json_incref(json_object_get(values, c->annotator)) : NULL;
-    plumb_status status = PLUMB_OK;
     row->names = values;
-    /* A label that several are behind is said by each of them. */
-    for (size_t i = 0; status == PLUMB_OK && (i == 0 || i < json_array_size(who)); i++) {
-        if (json_array_size(who) > 0) json_object_set(values, c->annotator, json_array_get(who, i));
-        status = plumb__take_row(c->r, row, err);
-    }
-    json_decref(who);
+    const plumb_status status = take_by_all(c, row, values, err);
     json_decref(values);
     return status;
 }

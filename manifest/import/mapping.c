@@ -223,7 +223,8 @@ static plumb_status check_free(const plumb__mapping *m, const char *field, const
 {
     static const char *const own[] = {"annotations", "annotators", "agreement", "content",
                                       "text",        "segments",   "bytes",     "messages",
-                                      "private",     "budget",     "consent",   NULL};
+                                      "private",     "budget",     "consent",   "label_annotators",
+                                      NULL};
     bool taken = false;
     for (int i = 0; own[i] != NULL; i++)
         taken = taken || strcmp(own[i], name) == 0;

@@ -74,6 +74,22 @@ static double score(const plumb__judgement *j, plumb_import_score from)
     return from == PLUMB_IMPORT_SCORE_CONSENSUS ? clamped(j->share) : NAN;
 }
 
+/* The label, and who gave it: of several annotators some may have said otherwise. */
+static void add_label(const writer *w, uint32_t number, json_t *record)
+{
+    const plumb__consensus *agreed = w->agreed;
+    const uint32_t value = agreed->items[number].value;
+    json_t *who = json_array();
+    for (uint32_t k = agreed->start[number]; k < agreed->start[number + 1]; k++) {
+        if (agreed->said[k] == value && agreed->rater[k] < agreed->n_annotators)
+            json_array_append(who, w->names[agreed->rater[k]]);
+    }
+    json_object_set_new(record, "label",
+                        json_string(plumb__intern_text(&w->c->values, agreed->order[value])));
+    if (json_array_size(who) > 0) json_object_set(record, "label_annotators", who);
+    json_decref(who);
+}
+
 static void add_judgement(const writer *w, uint32_t number, json_t *record)
 {
     const plumb__judgement *j = &w->agreed->items[number];
@@ -84,10 +100,7 @@ static void add_judgement(const writer *w, uint32_t number, json_t *record)
         if (!isnan(j->alpha)) json_object_set_new(agreement, "alpha", json_real(j->alpha));
         json_object_set_new(record, "agreement", agreement);
     }
-    if (j->value != PLUMB__NONE) {
-        const char *label = plumb__intern_text(&w->c->values, w->agreed->order[j->value]);
-        json_object_set_new(record, "label", json_string(label));
-    }
+    if (j->value != PLUMB__NONE) add_label(w, number, record);
     if (!isnan(quality)) json_object_set_new(record, "quality", json_real(quality));
     if (!isnan(weight)) json_object_set_new(record, "weight", json_real(weight));
 }

@@ -35,12 +35,15 @@ def main():
         for name in ("id", "text", "label", "domain"):
             assert text(loaded[f"records/{name}"]) == record[name], (loaded, record)
         assert [text(a) for a in loaded["records/annotators"]] == record["annotators"], loaded
+        gave = [text(a) for a in loaded["records/label_annotators"]]
+        assert gave == record["label_annotators"], loaded
         n += 1
     assert n == len(expected), (n, len(expected))
     with open(sys.argv[1], encoding="utf-8") as file:
         fields = json.load(file)["recordSet"][0]["field"]
     label, = [f for f in fields if f["@id"] == "records/label"]
     assert label["annotation"]["equivalentProperty"] == "prov:wasAttributedTo"
+    assert label["annotation"]["source"]["extract"]["column"] == "label_annotators"
     print(n)
 
 

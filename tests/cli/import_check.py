@@ -11,6 +11,7 @@ import sys
 
 SCALE = {"1": "not abusive", "0": "ambiguous", "-1": "mild", "-2": "strong", "-3": "very strong"}
 ORDER = list(SCALE.values())
+WORSE = ["No-error", "Neutral", "Minor", "Major"]
 
 
 def pseudonym(name, key):
@@ -72,6 +73,18 @@ def raw_convabuse(path, key):
     return items
 
 
+def supporters(record):
+    """Who gave the label: by the first grade, or by the worst of several errors."""
+    own = {}
+    for said in record["annotations"]:
+        who = said["annotator"]
+        if "label" in said:
+            own.setdefault(who, said["label"])
+        else:
+            own[who] = max(own.get(who, said["severity"]), said["severity"], key=WORSE.index)
+    return [who for who in own if own[who] == record["label"]]
+
+
 def compare(items, records):
     assert len(records) == len(items), (len(records), len(items))
     for record in records:
@@ -84,6 +97,7 @@ def compare(items, records):
         raters = list(dict.fromkeys(s["annotator"] for s in item["said"]))
         assert record["annotators"] == raters
         assert record["agreement"]["raters"] == len(raters)
+        assert record["label_annotators"] == supporters(record), record["id"]
         marked = {b for s in item["said"] for f, t in s.get("bytes", []) for b in range(f, t)}
         parts = [s["bytes"] for s in record.get("segments", [])]
         assert marked == {b for f, t in parts for b in range(f, t)}, record["id"]

@@ -68,7 +68,8 @@ static void label_studio(void **state)
                      "{\"annotation\":\"11\",\"annotator\":\"4\",\"label\":\"pos\",\"lead_time\":"
                      "\"4.25\"},{\"annotation\":\"12\",\"annotator\":\"5\",\"label\":\"neg\","
                      "\"lead_time\":\"4.25\"}],\"annotators\":[\"4\",\"5\"],"
-                     "\"id\":\"label-studio:1\",\"label\":\"neg\",\"text\":\"good\"}");
+                     "\"id\":\"label-studio:1\",\"label\":\"neg\",\"label_annotators\":[\"5\"],"
+                     "\"text\":\"good\"}");
 }
 
 /* Every kind of result, one task a line, and a preference that annotators decide. */
@@ -97,7 +98,8 @@ static void label_studio_mapped(void **state)
                   "{\"agreement\":{\"raters\":1},\"annotations\":[{\"annotator\":\"1\",\"label\":"
                   "\"right\",\"stars\":\"4\",\"topics\":[\"x\",\"y\"],\"tree\":[\"Law/Tax\"],"
                   "\"why\":[\"clear\"]}],\"annotators\":[\"1\"],\"chosen\":\"B\",\"domain\":"
-                  "\"law\",\"id\":\"ls:1\",\"label\":\"right\",\"prompt\":\"Q\",\"rejected\":"
+                  "\"law\",\"id\":\"ls:1\",\"label\":\"right\",\"label_annotators\":[\"1\"],"
+                  "\"prompt\":\"Q\",\"rejected\":"
                   "\"A\"}");
     const cli_run *run = cli("wc -l <r.jsonl");
     assert_string_equal(run->out, "1\n"); /* what nobody decided is left out */
@@ -148,7 +150,7 @@ static void label_studio_min(void **state)
                      0);
     assert_record(1, "{\"agreement\":{\"raters\":1},\"annotations\":[{\"annotator\":\"2\","
                      "\"label\":\"pos\"}],\"annotators\":[\"2\"],\"id\":\"m:9\",\"label\":\"pos\","
-                     "\"text\":\"t\"}");
+                     "\"label_annotators\":[\"2\"],\"text\":\"t\"}");
 }
 
 static void label_studio_refused(void **state)
@@ -252,7 +254,8 @@ static void scale_messages(void **state)
         0);
     assert_record(1, "{\"agreement\":{\"raters\":1},\"annotations\":[{\"annotator\":\"c\","
                      "\"label\":\"3\"}],\"annotators\":[\"c\"],\"domain\":\"en\",\"id\":\"s:t\","
-                     "\"label\":\"3\",\"messages\":[{\"content\":\"hi\",\"role\":\"user\","
+                     "\"label\":\"3\",\"label_annotators\":[\"c\"],\"messages\":[{\"content\":"
+                     "\"hi\",\"role\":\"user\","
                      "\"source_id\":\"x\"},{\"content\":\"A\",\"role\":\"assistant\","
                      "\"source_id\":\"m\"}]}");
     assert_refused("scale", "[{\"id\":1}]",
@@ -301,7 +304,8 @@ static void croissant(void **state)
     assert_int_equal(import("croissant", METADATA("f.csv", COLUMN("n"), ""), ""), 0);
     assert_record(1, "{\"agreement\":{\"raters\":2},\"annotations\":[{\"annotator\":\"p1\","
                      "\"label\":\"cat\"},{\"annotator\":\"p2\",\"label\":\"cat\"}],\"annotators\":"
-                     "[\"p1\",\"p2\"],\"id\":\"1\",\"label\":\"cat\",\"text\":\"a cat\"}");
+                     "[\"p1\",\"p2\"],\"id\":\"1\",\"label\":\"cat\",\"label_annotators\":[\"p1\","
+                     "\"p2\"],\"text\":\"a cat\"}");
 }
 
 static void croissant_refused(void **state)
@@ -331,6 +335,99 @@ static void croissant_refused(void **state)
                "plumb manifest import croissant in.json --out none.jsonl --keep-annotators");
 }
 
+/* Signs NAME.jsonl, describes it as Croissant, reads that into r.jsonl. */
+static void round_trip(const char *name)
+{
+    cli_write("pass", "open sesame\n");
+    (void)remove("croissant.json");
+    (void)remove("r.jsonl");
+    if (access("acme.key", F_OK) != 0)
+        assert_int_equal(cli("plumb key new acme --passphrase-file pass")->code, 0);
+    const char *commands[] = {
+        "plumb manifest sign %s.jsonl --key acme.key --passphrase-file pass --vendor acme "
+        "--dataset x --version 1",
+        "plumb manifest export %s.plumb.json --to croissant --out .",
+        "plumb manifest import croissant croissant.json --keep-annotators --out r.jsonl"};
+    for (size_t i = 0; i < 3; i++) {
+        char command[300];
+        snprintf(command, sizeof command, i < 2 ? commands[i] : "%s", i < 2 ? name : commands[i]);
+        const cli_run *run = cli("%s", command);
+        if (run->code != 0) fail_msg("%s: %s", command, run->err);
+    }
+}
+
+/* The description of the label, and what it is attributed to ("" where it is not). */
+static void assert_attributed(const char *description, const char *to)
+{
+    json_t *all = json_load_file("croissant.json", 0, NULL);
+    const json_t *set = json_array_get(json_object_get(all, "recordSet"), 0);
+    const json_t *field, *fields = json_object_get(set, "field");
+    size_t i, labels = 0;
+    json_array_foreach((json_t *)(uintptr_t)fields, i, field)
+    {
+        const json_t *note = json_object_get(field, "annotation");
+        if (strcmp(json_string_value(json_object_get(field, "@id")), "records/label") != 0) {
+            assert_null(note); /* nothing else says who made the label */
+            continue;
+        }
+        const char *id = json_string_value(json_object_get(note, "@id"));
+        labels++;
+        assert_string_equal(json_string_value(json_object_get(field, "description")), description);
+        assert_string_equal(id ? id : "", to);
+    }
+    assert_int_equal(labels, 1);
+    json_decref(all);
+}
+
+#define TAIL "\"content\":{\"bytes\":1,\"sha256\":\"%s\"},\"text\":\"t\"}\n"
+#define OF_T "e3b98a4da31a127d4bde6e43033f66ba274cab0eb7eb1c70ec41402bf6273dd8"
+
+/* alice said pos, bob neg: the label is attributed to one of them, and stays so. */
+static void nobody_agrees_by_export(void **state)
+{
+    char text[700];
+    (void)state;
+    cli_write("k.csv", "n,text,who,label\nk1,t,alice,pos\nk1,t,bob,neg\n");
+    cli_write("map.json", "{\"id\":\"n\",\"content\":{\"columns\":[\"text\"]},\"annotator\":"
+                          "\"who\",\"label\":\"label\"}");
+    assert_int_equal(cli("plumb manifest import csv k.csv --map map.json --keep-annotators --out "
+                         "k.jsonl")
+                         ->code,
+                     0);
+    round_trip("k");
+    assert_attributed("The consensus label, attributed to those whose own annotation it is",
+                      "records/label/label_annotators");
+    assert_record(1, "{\"agreement\":{\"raters\":1},\"annotations\":[{\"annotator\":\"bob\","
+                     "\"label\":\"neg\"}],\"annotators\":[\"bob\"],\"id\":\"k1\",\"label\":"
+                     "\"neg\",\"label_annotators\":[\"bob\"],\"text\":\"t\"}");
+    /* Records of others: annotations that contradict the label attribute it to nobody. */
+    snprintf(text, sizeof text,
+             "{\"id\":\"k1\",\"label\":\"neg\",\"annotators\":[\"alice\",\"bob\"],\"annotations\":"
+             "[{\"annotator\":\"alice\",\"label\":\"pos\"},{\"annotator\":\"bob\",\"label\":"
+             "\"neg\"}]," TAIL,
+             OF_T);
+    cli_write("other.jsonl", text);
+    round_trip("other");
+    assert_attributed("The consensus label; not attributed, for annotators may have said otherwise",
+                      "");
+    assert_record(1, "{\"annotations\":[{\"label\":\"neg\"}],\"id\":\"k1\",\"label\":\"neg\","
+                     "\"text\":\"t\"}");
+    /* No annotations: a consensus of both, and neither is said to have said it. */
+    snprintf(text, sizeof text,
+             "{\"id\":\"k1\",\"label\":\"neg\",\"annotators\":[\"alice\",\"bob\"]," TAIL, OF_T);
+    cli_write("bare.jsonl", text);
+    round_trip("bare");
+    assert_attributed("A consensus label, attributed to its annotators together: what each of them "
+                      "said is not known",
+                      "records/label/annotators");
+    assert_record(1, "{\"agreement\":{\"raters\":2},\"annotations\":[{\"label\":\"neg\"},"
+                     "{\"annotator\":\"alice\"},{\"annotator\":\"bob\"}],\"annotators\":["
+                     "\"alice\",\"bob\"],\"id\":\"k1\",\"label\":\"neg\",\"text\":\"t\"}");
+    (void)remove("croissant.json");
+    (void)remove("acme.key");
+    (void)remove("acme.pub");
+}
+
 static void export_croissant(void **state)
 {
     const char *source = getenv("PLUMB_SOURCE_DIR"), *python = getenv("PLUMB_INTEROP_PYTHON");
@@ -357,7 +454,7 @@ static void export_croissant(void **state)
                "plumb manifest export x.plumb.json --to croissant --out /tmp/c.json");
     /* What was written can be read back. */
     assert_cli(0, "",
-               "2 rows: 2 records, 3 annotations by 2 annotators in back.jsonl\n"
+               "2 rows: 2 records, 2 annotations by 2 annotators in back.jsonl\n"
                "Krippendorff's alpha is not defined: no item has two different annotators' "
                "judgements, or all are the same\n",
                "plumb manifest import croissant croissant.json --keep-annotators --out back.jsonl");
@@ -384,6 +481,7 @@ int main(void)
                                        cmocka_unit_test(scale_messages),
                                        cmocka_unit_test(croissant),
                                        cmocka_unit_test(croissant_refused),
+                                       cmocka_unit_test(nobody_agrees_by_export),
                                        cmocka_unit_test(export_croissant)};
     return cmocka_run_group_tests(tests, cli_setup, cli_teardown);
 }
