@@ -198,6 +198,10 @@ typedef struct plumb_sign_options {
     int64_t issued_s;          /* 0 = now */
     int64_t expires_s;         /* 0 = never */
     const char *audience;
+    bool without_taxonomy; /* on purpose, though the version before has one */
+    /* NULL, or set to whether records name rubrics, domains or templates without a taxonomy in
+     * which the names would have an effect. */
+    bool *idle_names;
 } plumb_sign_options;
 PLUMB_API void plumb_sign_options_default(plumb_sign_options *options);
 /* Checks every record (line, field, what was expected), then writes NAME.plumb.json and

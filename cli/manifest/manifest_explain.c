@@ -101,14 +101,46 @@ static void print_candidates(const json_t *full)
     }
 }
 
+/* "by template steps@1", "by the tenant, over template steps@1's normalised" */
+static void print_recombination_from(const json_t *r)
+{
+    const json_t *over = json_object_get(r, "over");
+    const char *from = text_of(r, "from"), *template_name = text_of(r, "template");
+    if (over != NULL) {
+        print_named(", by the tenant, over template ", text_of(over, "template"));
+        if (json_is_true(json_object_get(over, "stated")))
+            printf("'s %s", text_of(over, "recombine"));
+        else
+            printf(", which states none");
+    } else if (from == NULL) {
+        print_named(", built in: none is stated by template ", template_name);
+    } else {
+        print_named(", by template ", from);
+        if (strcmp(from, template_name) != 0) print_named(" for ", template_name);
+    }
+    putchar('\n');
+}
+
+/* "rubric strict@1: the manifest has no taxonomy" */
+static void print_without_effect(const json_t *full)
+{
+    const json_t *list = json_object_get(full, "without_effect");
+    if (json_array_size(list) > 0) printf("\nnames without effect\n");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *one = json_array_get(list, i);
+        printf("%s ", text_of(one, "field"));
+        plumb__cli_print_text(text_of(one, "name"), 0);
+        printf(": %s\n", text_of(one, "why"));
+    }
+}
+
 static void print_recombination(const json_t *full)
 {
     const json_t *r = json_object_get(full, "recombination");
     const json_t *siblings = json_object_get(r, "siblings");
     if (!json_is_object(r)) return;
-    printf("\nrecombined  %s, by template ", text_of(r, "recombine"));
-    plumb__cli_print_text(text_of(r, "template"), 0);
-    putchar('\n');
+    printf("\nrecombined  %s", text_of(r, "recombine"));
+    print_recombination_from(r);
     if (siblings == NULL) return;
     const json_int_t n = json_integer_value(json_object_get(r, "n_siblings"));
     print_named("component   ", text_of(r, "component"));
@@ -164,6 +196,7 @@ static void explain_text(const plumb_record *r, const char *line, size_t n,
     print_number("weight", json_number_value(json_object_get(full, "weight")), "",
                  why->weight_from);
     print_candidates(full);
+    print_without_effect(full);
     print_recombination(full);
     if (json_array_size(segments) > 0) printf("\nsegments\n");
     for (size_t i = 0; i < json_array_size(segments); i++)

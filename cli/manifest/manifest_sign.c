@@ -5,13 +5,14 @@
 
 static const char help_text[] =
     "usage: plumb manifest sign RECORDS.jsonl --key K --vendor V --dataset D --version N\n"
-    "                           [--taxonomy T.json] [--expires DATE] [--audience A]\n"
-    "                           [--passphrase-file F]\n"
+    "                           [--taxonomy T.json | --no-taxonomy] [--expires DATE]\n"
+    "                           [--audience A] [--passphrase-file F]\n"
     "\n"
     "Checks every record and writes NAME.plumb.json and NAME.checkpoint beside NAME.jsonl. The "
     "same\n"
     "statement signed with a second key gets a second signature; another one must raise the "
-    "version.\n"
+    "version;\n"
+    "it may leave out the taxonomy of the one before only by --no-taxonomy.\n"
     "\n"
     "example: plumb manifest sign records.jsonl --key keys/acme.key --vendor acme --dataset tags "
     "\\\n"
@@ -20,7 +21,7 @@ static const char help_text[] =
 typedef struct arguments {
     const char *path, *key, *passphrase_file, *version_text, *expires_text;
     plumb_sign_options sign;
-    bool help;
+    bool help, idle_names;
 } arguments;
 
 static bool take_option(int option, arguments *out)
@@ -33,10 +34,18 @@ static bool take_option(int option, arguments *out)
     case 'd': out->sign.dataset = optarg; return true;
     case 'n': out->version_text = optarg; return true;
     case 't': out->sign.taxonomy_path = optarg; return true;
+    case 'x': out->sign.without_taxonomy = true; return true;
     case 'e': out->expires_text = optarg; return true;
     case 'a': out->sign.audience = optarg; return true;
     default: return plumb__cli_take(option, optarg);
     }
+}
+
+void plumb__manifest_say_idle(const plumb_sign_options *options)
+{
+    if (*options->idle_names && !options->without_taxonomy)
+        plumb__cli_say("plumb: records name rubrics, domains or templates: without a taxonomy the "
+                       "names have no effect");
 }
 
 static int parse(int argc, char **argv, arguments *out)
@@ -47,6 +56,7 @@ static int parse(int argc, char **argv, arguments *out)
                                             {"dataset", required_argument, NULL, 'd'},
                                             {"version", required_argument, NULL, 'n'},
                                             {"taxonomy", required_argument, NULL, 't'},
+                                            {"no-taxonomy", no_argument, NULL, 'x'},
                                             {"expires", required_argument, NULL, 'e'},
                                             {"audience", required_argument, NULL, 'a'},
                                             PLUMB__CLI_LONG_OPTIONS};
@@ -55,6 +65,8 @@ static int parse(int argc, char **argv, arguments *out)
         if (!take_option(option, out)) return PLUMB__EXIT_USAGE;
     }
     if (out->help) return 0;
+    if (out->sign.taxonomy_path != NULL && out->sign.without_taxonomy)
+        return plumb__cli_usage("manifest sign", "--taxonomy and --no-taxonomy exclude each other");
     if (argc - optind != 1) {
         return plumb__cli_usage("manifest sign", "manifest sign wants one records file");
     }
@@ -81,6 +93,7 @@ int plumb__manifest_verb_sign(int argc, char **argv)
     plumb_error err = {0};
     plumb_secret_key *key = NULL;
     plumb_sign_options_default(&a.sign);
+    a.sign.idle_names = &a.idle_names;
     const int wrong = parse(argc, argv, &a);
     if (wrong != 0) return wrong;
     if (a.help) return plumb__cli_help(help_text);
@@ -88,6 +101,7 @@ int plumb__manifest_verb_sign(int argc, char **argv)
     if (status == PLUMB_OK) status = plumb_manifest_sign(a.path, key, &a.sign, &err);
     plumb_key_free(key);
     if (status != PLUMB_OK) return plumb__cli_fail(&err);
+    plumb__manifest_say_idle(&a.sign);
     plumb__cli_say("signed %s as %s/%s version %" PRIu64, a.path, a.sign.vendor, a.sign.dataset,
                    a.sign.manifest_version);
     return plumb__cli_done(PLUMB__EXIT_OK);

@@ -36,6 +36,8 @@ void plumb__manifest_view_print(const plumb__manifest_view *view, const plumb_ma
 /* Where the terms of a record come from, for its line; as --json says. */
 plumb_status plumb__manifest_explain(const plumb_manifest *m, uint32_t number, const char *line,
                                      size_t n, plumb_error *err);
+/* A remark where names that records have are without effect; idle_names must be set. */
+void plumb__manifest_say_idle(const plumb_sign_options *options);
 /* The taxonomy of the signed statement, a new reference; an empty object where it has none. */
 json_t *plumb__manifest_taxonomy_json(const plumb_manifest *m);
 /* Draws it; the exit code. */

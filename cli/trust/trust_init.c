@@ -31,6 +31,8 @@ int plumb__trust_verb_init(int argc, char **argv)
     if (code != 0) return code;
     if (args.help) return plumb__cli_help(help_text);
     if (args.roots.n == 0) return plumb__cli_usage("trust init", "--root is missing");
+    code = plumb__trust_check_until(&args);
+    if (code != 0) return code;
     const plumb_status status = plumb__trust_keys_open(&args, &args.roots, NULL, &keys, &err);
     code = status == PLUMB_OK ? plumb__trust_apply(&args, &keys, make) : plumb__cli_fail(&err);
     plumb__trust_keys_free(&keys);

@@ -2,6 +2,7 @@
 #include "cli/trust/trust_verbs.h"
 
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const struct option options[] = {{"root", required_argument, NULL, 'r'},
@@ -117,6 +118,15 @@ int plumb__trust_arguments_read(const char *verb, const char *letters, int argc,
     if (argc - optind != 1) return plumb__cli_usage(command, "trust %s wants one store", verb);
     out->store = argv[optind];
     return 0;
+}
+
+int plumb__trust_check_until(const plumb__trust_arguments *args)
+{
+    char command[40], when[21];
+    if (args->until_s == 0 || args->until_s > (int64_t)time(NULL)) return 0;
+    snprintf(command, sizeof command, "trust %s", args->verb);
+    plumb__cli_format_time(args->until_s, when);
+    return plumb__cli_usage(command, "--until %s lies in the past", when);
 }
 
 /* ---- keys ---- */

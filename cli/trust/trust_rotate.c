@@ -88,13 +88,14 @@ static int with_roots(const plumb__trust_arguments *args, plumb__trust_act *act)
 int plumb__trust_verb_renew(int argc, char **argv)
 {
     plumb__trust_arguments args;
-    const int code = plumb__trust_arguments_read("renew", "rpu", argc, argv, &args);
+    int code = plumb__trust_arguments_read("renew", "rpu", argc, argv, &args);
     if (code != 0) return code;
     if (args.help) return plumb__cli_help(renew_help);
     if (args.until_s == 0 && !args.never) {
         return plumb__cli_usage("trust renew", "trust renew wants --until DATE, or --until never");
     }
-    return with_roots(&args, renew);
+    code = plumb__trust_check_until(&args);
+    return code == 0 ? with_roots(&args, renew) : code;
 }
 
 int plumb__trust_verb_sign(int argc, char **argv)

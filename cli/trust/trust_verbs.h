@@ -37,6 +37,9 @@ typedef struct plumb__trust_arguments {
 int plumb__trust_arguments_read(const char *verb, const char *letters, int argc, char **argv,
                                 plumb__trust_arguments *out);
 
+/* 0, or the exit code of a wrong usage: no store is made that is past its time already. */
+int plumb__trust_check_until(const plumb__trust_arguments *args);
+
 /* Keys of --root and --new-root: NAME.key signs, NAME.pub is only counted among the roots. */
 typedef struct plumb__trust_keys {
     plumb_secret_key *secret[2 * PLUMB__TRUST_MAX_FILES];

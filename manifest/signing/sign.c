@@ -73,6 +73,18 @@ static plumb_status read_taxonomy(const char *path, json_t **out, plumb_error *e
     return status;
 }
 
+static bool names_entries(const plumb__table *table)
+{
+    for (uint32_t i = 0; i < table->n; i++) {
+        const plumb__class c = plumb__table_class(table, i);
+        if (c.rubric != PLUMB__INTERN_NONE || c.domain != PLUMB__INTERN_NONE ||
+            c.template_name != PLUMB__INTERN_NONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 plumb_status plumb__signing_read_records(const char *records_path, const char *taxonomy_path,
                                          plumb__signing *s, plumb__records_identity *out,
                                          plumb_error *err)
@@ -87,6 +99,7 @@ plumb_status plumb__signing_read_records(const char *records_path, const char *t
     PLUMB_TRY_CLEAN(
         plumb__record_file_open(records_path, NULL, private_file, &taxonomy, &table, &file, err));
     *out = file.identity;
+    s->idle_names = s->taxonomy == NULL && names_entries(&table);
 cleanup:
     plumb__record_file_close(&file);
     plumb__table_free(&table);
@@ -151,6 +164,25 @@ plumb_status plumb__signing_check_succession(const plumb__signing *s, const plum
     return plumb__withdrawals_check_gone(s->envelope_path, err);
 }
 
+/* What a new statement must keep to beside the version: rules are not lost by leaving out an
+ * option, and what nobody could open is not signed. */
+static plumb_status check_new(const plumb_sign_options *o, const plumb__signing *s,
+                              plumb_error *err)
+{
+    const plumb__statement *now = &s->statement;
+    char when[21];
+    if (now->expires_s != 0 && now->expires_s < now->issued_s) {
+        plumb__time_format(now->expires_s, when);
+        return plumb__fail(err, PLUMB_ERR_ARGUMENT, "expires %s lies before the time of issue",
+                           when);
+    }
+    if (s->old.taxonomy == NULL || now->taxonomy != NULL || o->without_taxonomy) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_ARGUMENT,
+                       "version %" PRIu64 " has a taxonomy and this one none: give --taxonomy, or "
+                       "--no-taxonomy to leave the rules out",
+                       s->old.version);
+}
+
 /* Sets the envelope's payload: the old one when this is one more signature of it, else a new one.
  */
 static plumb_status choose_payload(const plumb_sign_options *o, plumb__signing *s, plumb_error *err)
@@ -165,8 +197,9 @@ static plumb_status choose_payload(const plumb_sign_options *o, plumb__signing *
         PLUMB_TRY(plumb__signing_check_succession(s, &s->statement, err));
         s->statement.supersedes_version = s->old.version;
         s->statement.supersedes_root = s->old.records.root;
-        plumb__dsse_free(&s->envelope);
     }
+    PLUMB_TRY(check_new(o, s, err));
+    plumb__dsse_free(&s->envelope);
     strcpy(s->envelope.payload_type, PLUMB__PAYLOAD_TYPE_INTOTO);
     return plumb__statement_dump(&s->statement, &s->envelope.payload, err);
 }
@@ -179,6 +212,7 @@ plumb_status plumb__signing_prepare(const char *records_path, const plumb_sign_o
     PLUMB_TRY(read_taxonomy(o->taxonomy_path, &s->taxonomy, err));
     PLUMB_TRY(
         plumb__signing_read_records(records_path, o->taxonomy_path, s, &s->statement.records, err));
+    if (o->idle_names != NULL) *o->idle_names = s->idle_names;
     fill_statement(records_path, o, s);
     return choose_payload(o, s, err);
 }

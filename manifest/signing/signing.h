@@ -13,6 +13,7 @@ typedef struct plumb__signing {
     plumb__statement statement, old; /* old.root NULL: there was no envelope */
     plumb__dsse envelope;            /* its payload is what is to be signed */
     bool replaces;                   /* what is there is of an older version */
+    bool idle_names;                 /* records name entries, and there is no taxonomy */
 } plumb__signing;
 
 /* One signer's signatures, made anywhere. */

@@ -5,6 +5,7 @@
 #include "manifest/taxonomy/recombine.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_SIBLINGS_SHOWN 100
@@ -149,6 +150,29 @@ static json_t *siblings_json(const plumb_manifest *m, uint32_t number, size_t *n
     return out;
 }
 
+/* Whose word on recombination holds, in the order of complete() in taxonomy_entries.c; and what the
+ * tenant's took the place of. */
+static void recombination_from(const plumb__entries *templates, uint32_t entry, json_t *out)
+{
+    const int tenant = templates->at[entry].tenant_recombine;
+    uint32_t a = entry;
+    while (a != PLUMB__INTERN_NONE && templates->at[a].recombine < 0)
+        a = templates->at[a].parent;
+    const char *name = plumb__intern_text(&templates->names, a != PLUMB__INTERN_NONE ? a : entry);
+    const char *word = a != PLUMB__INTERN_NONE
+                           ? plumb__recombination_word(templates->at[a].recombine)
+                           : plumb__recombination_word(PLUMB__RECOMBINE_SUM);
+    json_object_set_new(out, "by",
+                        json_string(tenant >= 0               ? "tenant"
+                                    : a != PLUMB__INTERN_NONE ? "template"
+                                                              : "built in"));
+    if (tenant < 0 && a != PLUMB__INTERN_NONE) json_object_set_new(out, "from", json_string(name));
+    if (tenant >= 0)
+        json_object_set_new(out, "over",
+                            json_pack("{s:s,s:s,s:b}", "template", name, "recombine", word,
+                                      "stated", a != PLUMB__INTERN_NONE));
+}
+
 static json_t *recombination_json(const plumb_manifest *m, uint32_t number,
                                   const plumb__candidates *list, const json_t *line)
 {
@@ -158,6 +182,7 @@ static json_t *recombination_json(const plumb_manifest *m, uint32_t number,
     const plumb__recombination how = templates->at[entry].recombination;
     json_t *out = json_pack("{s:s,s:s}", "template", plumb__intern_text(&templates->names, entry),
                             "recombine", plumb__recombination_word((int)how));
+    recombination_from(templates, entry, out);
     const char *parent = json_string_value(json_object_get(line, "parent"));
     if (list->component == NULL || parent == NULL) return out;
     size_t n = 0;
@@ -170,6 +195,28 @@ static json_t *recombination_json(const plumb_manifest *m, uint32_t number,
                         json_real(plumb__recombine_share(how, list->component->weight, sum, n)));
     json_object_set_new(out, "n_siblings", json_integer((json_int_t)n));
     json_object_set_new(out, "siblings", siblings);
+    return out;
+}
+
+/* ---- names without effect ---- */
+
+/* Names of kinds that the taxonomy, if there is one, lists no entry of. */
+static json_t *idle_json(const plumb_manifest *m, const json_t *line)
+{
+    json_t *out = json_array();
+    for (int kind = 0; kind < PLUMB__ENTRY_KINDS; kind++) {
+        const char *field = plumb__kind_word((plumb__entry_kind)kind);
+        const char *name = json_string_value(json_object_get(line, field));
+        char why[80];
+        if (name == NULL || m->taxonomy.entries[kind].names.n > 0) continue;
+        if (m->statement.taxonomy == NULL)
+            snprintf(why, sizeof why, "the manifest has no taxonomy");
+        else
+            snprintf(why, sizeof why, "the manifest's taxonomy has no %s",
+                     plumb__kind_plural((plumb__entry_kind)kind));
+        json_array_append_new(out,
+                              json_pack("{s:s,s:s,s:s}", "field", field, "name", name, "why", why));
+    }
     return out;
 }
 
@@ -191,6 +238,7 @@ static json_t *explain(const plumb_manifest *m, uint32_t number, const plumb__ca
     json_object_set_new(out, "weight", json_real(own_weight(list)));
     json_object_set_new(out, "loss_weight", json_real(c.weight));
     json_object_set_new(out, "recombination", recombination_json(m, number, list, line));
+    json_object_set_new(out, "without_effect", idle_json(m, line));
     json_object_set_new(out, "segments", segments_json(m, number, list, line));
     return out;
 }
