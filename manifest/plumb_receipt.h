@@ -27,8 +27,11 @@ typedef struct plumb_receipt_info {
     const char *statement_digest; /* of the manifest it is about */
     int64_t issued_s;
     uint64_t records, used, units, steps; /* in the manifest; of them with a unit; units; steps */
-    const char *signer_vendor, *signer;   /* of the trust store; NULL: not checked */
-    uint32_t withdrawals;                 /* statements that the run knew */
+    uint64_t moved; /* of the used ones, those that a layer learned from: mask and clip above 0 */
+    uint64_t withdrawn;                     /* records that the run knew as withdrawn */
+    uint64_t units_rejected, units_trained; /* of those: for it, and in spite of it */
+    const char *signer_vendor, *signer;     /* of the trust store; NULL: not checked */
+    uint32_t withdrawals;                   /* statements that the run knew */
 } plumb_receipt_info;
 PLUMB_API void plumb_receipt_describe(const plumb_receipt *receipt, plumb_receipt_info *info);
 /* The exact bytes of the signed payload (JSON, NUL ended). Borrowed. */

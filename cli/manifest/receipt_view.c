@@ -40,6 +40,13 @@ void plumb__receipt_view_free(plumb__receipt_view *view)
     view->receipt = NULL;
 }
 
+/* What became of the withdrawn ones where the run met them. */
+static const char *withdrawn_word(const plumb_receipt_info *i)
+{
+    if (i->units_trained > 0) return "AND TRAINED ON";
+    return i->units_rejected > 0 || i->withdrawn == 0 ? "rejected" : "not presented";
+}
+
 void plumb__receipt_print_head(const plumb__receipt_view *view)
 {
     plumb_receipt_info i;
@@ -53,9 +60,10 @@ void plumb__receipt_print_head(const plumb__receipt_view *view)
                view->fingerprint);
     else
         puts("signed by   signer not checked");
-    printf("issued      %s\nrecords     %" PRIu64 " of %" PRIu64 " used, %" PRIu64
-           " units in %" PRIu64 " steps\n",
-           issued, i.used, i.records, i.units, i.steps);
+    printf("issued      %s\nrecords     of %" PRIu64 ": presented %" PRIu64
+           ", learned from %" PRIu64 ", withdrawn %" PRIu64 " %s\nunits       %" PRIu64
+           " in %" PRIu64 " steps\n",
+           issued, i.records, i.used, i.moved, i.withdrawn, withdrawn_word(&i), i.units, i.steps);
     if (!view->covers) return;
     if (view->later == 0)
         puts("manifest    is the one given, with all its withdrawals");

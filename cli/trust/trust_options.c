@@ -245,6 +245,8 @@ int plumb__trust_apply(const plumb__trust_arguments *args, const plumb__trust_ke
         if (status == PLUMB_ERR_TRUST && strcmp(args->verb, "init") == 0) (void)unlink(store);
     }
     plumb_state_free(state);
+    /* The store is there, a key in it is not. */
+    if (status == PLUMB_ERR_NOT_FOUND && access(store, F_OK) == 0) return plumb__cli_answer(&err);
     if (status != PLUMB_OK) return plumb__cli_fail(&err);
     if (change.pending) {
         plumb__cli_say("%s waits for %u more root signatures: plumb trust sign %s --root KEY", next,

@@ -228,9 +228,9 @@ static plumb_status read_withdrawn(const char *what, const json_t *p, plumb_rece
     uint64_t count = 0;
     PLUMB_TRY(plumb__json_object(what, p, "withdrawn", true, &w, err));
     PLUMB_TRY(plumb__json_only(what, w, allowed, err));
-    PLUMB_TRY(get_count(what, w, "records", &count, err));
-    PLUMB_TRY(get_count(what, w, "units_rejected", &count, err));
-    PLUMB_TRY(get_count(what, w, "units_trained", &count, err));
+    PLUMB_TRY(get_count(what, w, "records", &out->info.withdrawn, err));
+    PLUMB_TRY(get_count(what, w, "units_rejected", &out->info.units_rejected, err));
+    PLUMB_TRY(get_count(what, w, "units_trained", &out->info.units_trained, err));
     PLUMB_TRY(get_count(what, w, "statements", &count, err));
     out->info.withdrawals = count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
     if (count > 0) return plumb__statement_hash(what, w, "last", &out->last_withdrawal, err);
@@ -299,6 +299,7 @@ static plumb_status read_sums(const char *what, const json_t *p, plumb_receipt *
     PLUMB_TRY(get_count(what, p, "min_group", &t.min_group, err));
     out->info.used = t.used;
     out->info.units = t.units;
+    out->info.moved = moved;
     if (moved > t.used || t.used > out->info.records) {
         return plumb__fail(err, PLUMB_ERR_MISMATCH,
                            "%s: %llu records moved a layer, of %llu used, of %llu there are", what,

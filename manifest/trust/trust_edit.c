@@ -182,14 +182,34 @@ static json_t *find_entry(json_t *document, const char *vendor, const char *name
     return NULL;
 }
 
+/* Which names there are: most often one was mistyped. */
+static plumb_status no_such_key(const char *path, const json_t *document, const char *vendor,
+                                const char *name, plumb_error *err)
+{
+    const json_t *entry = json_object_get(json_object_get(document, "vendors"), vendor);
+    const json_t *keys = json_object_get(entry, "keys");
+    char list[400] = "";
+    if (entry == NULL) {
+        return plumb__fail(err, PLUMB_ERR_NOT_FOUND, "%s: has no vendor %s", path, vendor);
+    }
+    for (size_t i = 0; i < json_array_size(keys); i++) {
+        const char *other = json_string_value(json_object_get(json_array_get(keys, i), "name"));
+        const size_t n = strlen(list), room = sizeof list - n;
+        const bool fits = strlen(other) + sizeof ", , …" <= room;
+        snprintf(list + n, room, "%s%s", n > 0 ? ", " : "", fits ? other : "…");
+        if (!fits) break;
+    }
+    return plumb__fail(err, PLUMB_ERR_NOT_FOUND, "%s: vendor %s has no key %s; its keys are %s",
+                       path, vendor, name, list);
+}
+
 static plumb_status mark_revoked(const char *path, json_t *document, const char *vendor,
                                  const char *name, const char *reason, int64_t at_s,
                                  plumb_error *err)
 {
     json_t *entry = find_entry(document, vendor, name);
     if (entry == NULL) {
-        return plumb__fail(err, PLUMB_ERR_NOT_FOUND, "%s: vendor %s has no key %s", path, vendor,
-                           name);
+        return no_such_key(path, document, vendor, name, err);
     }
     const char *before = json_string_value(json_object_get(entry, "reason"));
     if (before != NULL && (strcmp(before, "compromised") == 0 || strcmp(before, reason) == 0)) {

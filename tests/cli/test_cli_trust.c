@@ -151,6 +151,17 @@ static void stolen_key(void **state)
         "plumb trust revoke trust.json --root c.key --vendor acme --name acme-1 --reason gone");
     assert_cli(2, "", "plumb: trust revoke takes no --role; see plumb trust revoke --help\n",
                "plumb trust revoke trust.json --role operator");
+    assert_cli(1, "",
+               "plumb: trust.json: vendor acme has no key acme-9; its keys are acme-1, acme-2\n",
+               "plumb trust revoke trust.json --root c.key" PASS
+               " --vendor acme --name acme-9 --reason compromised");
+    assert_cli(1, "", "plumb: trust.json: has no vendor acmee\n",
+               "plumb trust revoke trust.json --root c.key" PASS
+               " --vendor acmee --name acme-1 --reason compromised");
+    assert_cli(4, "",
+               "plumb: gone.json: there is no such trust store; plumb trust init makes one\n",
+               "plumb trust revoke gone.json --root c.key" PASS
+               " --vendor acme --name acme-1 --reason compromised");
     assert_cli(2, "", "plumb: --at is not a date: yesterday; see plumb trust revoke --help\n",
                "plumb trust revoke trust.json --at yesterday");
     const cli_run *run = cli("plumb trust revoke trust.json --root c.key" PASS

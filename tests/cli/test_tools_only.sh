@@ -115,6 +115,11 @@ train run || fail "plumb-lm: $(cat err)"
 plumb verify acme.receipt.json --trust trust.json --manifest set.plumb.json >out || fail "verify"
 grep -q '^signed by   operator op-1 of lab, ' out || fail "verify says $(cat out)"
 grep -q '^manifest    is the one given, with all its withdrawals$' out || fail "it says $(cat out)"
+grep -Eq '^records     of 8: presented 8, learned from [1-6], withdrawn 2 rejected$' out ||
+    fail "verify says $(cat out)"
+plumb verify acme.receipt.json --trust trust.json --json >out || fail "verify --json"
+grep -Eq '"learned_from":[1-6],.*"presented":8,.*_rejected_as_withdrawn":[1-9].*"withdrawn":2}' out ||
+    fail "verify --json says $(cat out)"
 plumb manifest receipt acme.receipt.json --trust trust.json >out || fail "show"
 grep -q '^decisions   .*rejected (withdrawn) ' out || fail "show says $(cat out)"
 grep -q '^            0 exceeded, of ' out || fail "show says $(cat out)"

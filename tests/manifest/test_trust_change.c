@@ -217,7 +217,7 @@ static void revokes_once(void **state)
     const plumb_trust_addition one = new_key(f->vendor, "one");
     plumb_trust_change c = change_by(0, 2);
     assert_works(plumb_trust_extend(path, &c, &one, err));
-    snprintf(message, sizeof message, "%s: vendor acme has no key two", path);
+    snprintf(message, sizeof message, "%s: vendor acme has no key two; its keys are one", path);
     assert_fails(plumb_trust_revoke(path, &c, "acme", "two", "retired", 0, err),
                  PLUMB_ERR_NOT_FOUND, message);
     assert_fails(plumb_trust_revoke(path, &c, "acme", "one", "lost", 0, err), PLUMB_ERR_ARGUMENT,

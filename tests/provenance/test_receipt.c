@@ -134,6 +134,7 @@ static void decisions_and_totals(void **state)
     assert_int_equal(info.units, 42);
     assert_int_equal(info.steps, 6);
     assert_int_equal(info.used, FORGE_RECORDS);
+    assert_int_equal(info.moved, FORGE_RECORDS - 1); /* record 10 weighs nothing */
     assert_int_equal(info.records, FORGE_RECORDS);
     assert_string_equal(info.signer, "lab-op");
     assert_string_equal(info.signer_vendor, "lab");
