@@ -87,7 +87,7 @@ static plumb_status match(plumb__collection *c, const plumb__entry *e, uint32_t 
                            "%s: id \"%s\", but the same item is \"%s\" on line %" PRIu64, e->place,
                            e->id, plumb__intern_text(&c->ids, number), item->line);
     }
-    if (e->annotator == NULL) {
+    if (e->annotator == NULL && !e->follows) {
         return plumb__fail(err, PLUMB_ERR_FORMAT,
                            "%s: id \"%s\" is that of line %" PRIu64
                            " already; ids must be unique, or the mapping must say \"annotator\"",

@@ -66,6 +66,7 @@ typedef struct plumb__entry {
     int32_t rank;
     const plumb__span *spans;
     size_t n_spans;
+    bool follows; /* an id without an annotator may be there again */
 } plumb__entry;
 
 /* Takes a row in, whole or not at all. PLUMB_ERR_FORMAT: another item has the id, or the item is

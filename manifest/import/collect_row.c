@@ -142,13 +142,13 @@ static plumb_status place_marks(const plumb__row *row, const char *text, making 
                                 plumb_error *err)
 {
     plumb__entry *e = &m->entry;
-    if (row->n_marks > MAX_SPANS) {
+    if (row->n_checked > MAX_SPANS) {
         return plumb__fail(err, PLUMB_ERR_LIMIT, "%s: more than %d regions", e->place, MAX_SPANS);
     }
-    for (size_t k = 0; k < row->n_marks; k++) {
-        plumb__span *span = &m->spans[e->n_spans];
-        PLUMB_TRY(plumb__spans_place(e->place, text, 0, &row->marks[k], span, err));
-        e->n_spans += span->to > span->from;
+    for (size_t k = 0; k < row->n_checked; k++) {
+        plumb__span span;
+        PLUMB_TRY(plumb__spans_place(e->place, text, 0, &row->marks[k], &span, err));
+        if (k == 0 && span.to > span.from) m->spans[e->n_spans++] = span;
     }
     return PLUMB_OK;
 }
@@ -158,7 +158,7 @@ static plumb_status make_content(const plumb__mapping *map, const plumb__row *ro
                                  plumb_error *err)
 {
     plumb__entry *e = &m->entry;
-    if (map->span_columns != NULL || row->n_marks > 0)
+    if (map->span_columns != NULL || row->n_checked > 0)
         PLUMB_TRY(plumb__alloc(&m->spans, MAX_SPANS, sizeof *m->spans, "spans", err));
     for (size_t i = 0; i < json_array_size(map->content); i++) {
         const char *name = json_string_value(json_array_get(map->content, i));
@@ -270,6 +270,8 @@ static plumb_status make_said(const plumb__mapping *map, const plumb__row *row, 
         if (m->values[i] == NULL) continue;
         json_object_set(m->said, plumb__target_name((plumb__target)i), m->values[i]);
     }
+    if (row->n_checked > 0 && map->spec[PLUMB__TO_CATEGORY] == NULL)
+        json_object_set(m->said, "category", (json_t *)(uintptr_t)row->marks[0].labels);
     PLUMB_TRY(make_extra(row, map->keep, m->said, err));
     if (e->n_spans > 0) json_object_set_new(m->said, "bytes", span_list(m));
     e->value = json_string_value(m->values[map->judged]);
@@ -295,6 +297,7 @@ static plumb_status make_entry(const plumb__collection *c, plumb__row *row, maki
     snprintf(m->place, sizeof m->place, "%.1024s: line %" PRIu64, row->path, row->line);
     e->place = m->place;
     e->line = row->line;
+    e->follows = row->follows;
     PLUMB_TRY(make_key(map, row, m, err));
     PLUMB_TRY(make_values(map, row, m, err));
     e->id = json_string_value(m->values[PLUMB__TO_ID]);

@@ -1,6 +1,7 @@
 /* Label Studio: the JSON export (tasks with their annotations) and JSON-MIN (one flat object an
  * annotation). A task and one of its annotations become one row of named values, so that the same
- * mappings serve as for tables:
+ * mappings serve as for tables; with spans, one row each region with what is said of it, the first
+ * of them with what is said of the whole too:
  *
  *   NAME              field NAME of the task's data
  *   meta.NAME         field NAME of the task's meta
@@ -71,6 +72,7 @@ static json_t *said_by(const json_t *result)
     const json_t *own = type ? json_object_get(value, type) : NULL;
     if (type != NULL && strcmp(type, "textarea") == 0) own = json_object_get(value, "text");
     if (type != NULL && strcmp(type, "pairwise") == 0) own = json_object_get(value, "selected");
+    if (type != NULL && strcmp(type, "labels") == 0 && own == NULL) return NULL;
     if (type != NULL && strcmp(type, "taxonomy") == 0 && json_is_array(own)) return paths(own);
     return plumb__value_text(own ? own : value);
 }
@@ -108,6 +110,7 @@ static const json_t *completed_by(const json_t *annotation)
     return id ? id : json_object_get(who, "email");
 }
 
+/* All but the results. */
 static json_t *make_row(const json_t *task, const json_t *annotation)
 {
     static const char *const names[] = {"id", "lead_time", "ground_truth", "created_at"};
@@ -119,55 +122,126 @@ static json_t *make_row(const json_t *task, const json_t *annotation)
     for (int i = 0; i < 4; i++)
         put(row, "annotation.", names[i], json_object_get(annotation, names[i]));
     put(row, "annotation.", "completed_by", completed_by(annotation));
-    const json_t *results = json_object_get(annotation, "result");
-    for (size_t i = 0; i < json_array_size(results); i++)
-        put_result(row, json_array_get(results, i));
     return row;
 }
 
-/* The regions of the control that the mapping names, in the order of the results. */
-static plumb_status find_marks(const plumb__reading *r, const plumb__json_items *items,
-                               const json_t *annotation, plumb__mark **out, size_t *n,
-                               plumb_error *err)
+/* ---- regions ---- */
+
+/* The regions of the control that the mapping names, in the order of the results; owner: of each
+ * result the region that it is about, PLUMB__NONE for the whole task. */
+typedef struct regions {
+    plumb__mark *marks;
+    uint32_t *owner;
+    size_t n;
+} regions;
+
+static bool is_of(const json_t *result, const char *control)
 {
-    const char *control = r->mapping.span_control;
-    const json_t *results = json_object_get(annotation, "result");
-    *n = 0;
-    if (control == NULL) return PLUMB_OK;
-    PLUMB_TRY(plumb__alloc(out, json_array_size(results), sizeof **out, "regions", err));
+    const char *name = json_string_value(json_object_get(result, "from_name"));
+    return control != NULL && name != NULL && strcmp(name, control) == 0;
+}
+
+static json_t *labels_of(const json_t *value)
+{
+    json_t *labels = json_object_get(value, "labels");
+    bool texts = json_array_size(labels) > 0;
+    for (size_t i = 0; i < json_array_size(labels); i++)
+        texts = texts && json_is_string(json_array_get(labels, i));
+    return texts ? labels : NULL;
+}
+
+static plumb_status take_mark(const plumb__json_items *items, const char *control,
+                              const json_t *result, plumb__mark *out, plumb_error *err)
+{
+    const json_t *value = json_object_get(result, "value");
+    const json_t *from = json_object_get(value, "start"), *to = json_object_get(value, "end");
+    if (!json_is_integer(from) || !json_is_integer(to) || json_integer_value(from) < 0) {
+        return plumb__fail(err, PLUMB_ERR_FORMAT,
+                           "%s: line %" PRIu64
+                           ": a region of \"%.200s\" must have \"start\" and \"end\", places in "
+                           "plain text",
+                           items->path, items->element_line, control);
+    }
+    *out = (plumb__mark){(uint64_t)json_integer_value(from), (uint64_t)json_integer_value(to),
+                         json_string_value(json_object_get(value, "text")), labels_of(value)};
+    return PLUMB_OK;
+}
+
+/* What is said of a region has its id. */
+static void find_owners(const json_t *results, const char *control, regions *out)
+{
+    json_t *ids = json_object();
+    uint32_t next = 0;
     for (size_t i = 0; i < json_array_size(results); i++) {
         const json_t *result = json_array_get(results, i);
-        const json_t *value = json_object_get(result, "value");
-        const json_t *from = json_object_get(value, "start"), *to = json_object_get(value, "end");
-        const char *name = json_string_value(json_object_get(result, "from_name"));
-        if (name == NULL || strcmp(name, control) != 0) continue;
-        if (!json_is_integer(from) || !json_is_integer(to) || json_integer_value(from) < 0) {
-            return plumb__fail(
-                err, PLUMB_ERR_FORMAT,
-                "%s: line %" PRIu64
-                ": a region of \"%.200s\" must have \"start\" and \"end\", places in "
-                "plain text",
-                items->path, items->element_line, control);
-        }
-        (*out)[(*n)++] =
-            (plumb__mark){(uint64_t)json_integer_value(from), (uint64_t)json_integer_value(to),
-                          json_string_value(json_object_get(value, "text"))};
+        const char *id = json_string_value(json_object_get(result, "id"));
+        out->owner[i] = is_of(result, control) ? next++ : PLUMB__NONE;
+        if (out->owner[i] != PLUMB__NONE && id != NULL)
+            json_object_set_new(ids, id, json_integer(out->owner[i]));
     }
+    for (size_t i = 0; i < json_array_size(results); i++) {
+        const char *id = json_string_value(json_object_get(json_array_get(results, i), "id"));
+        const json_t *region = id ? json_object_get(ids, id) : NULL;
+        if (out->owner[i] == PLUMB__NONE && region != NULL)
+            out->owner[i] = (uint32_t)json_integer_value(region);
+    }
+    json_decref(ids);
+}
+
+static plumb_status find_regions(const plumb__reading *r, const plumb__json_items *items,
+                                 const json_t *results, regions *out, plumb_error *err)
+{
+    const char *control = r->mapping.span_control;
+    const size_t n = json_array_size(results);
+    PLUMB_TRY(plumb__alloc(&out->marks, n, sizeof *out->marks, "regions", err));
+    PLUMB_TRY(plumb__alloc(&out->owner, n, sizeof *out->owner, "regions", err));
+    for (size_t i = 0; i < n; i++) {
+        const json_t *result = json_array_get(results, i);
+        if (!is_of(result, control)) continue;
+        PLUMB_TRY(take_mark(items, control, result, &out->marks[out->n++], err));
+    }
+    find_owners(results, control, out);
     return PLUMB_OK;
+}
+
+/* One row each region. The first says what is said of the whole as well, and all regions are
+ * checked with it: an annotation is taken as a whole. */
+static plumb_status take_regions(plumb__reading *r, const plumb__json_items *items,
+                                 const json_t *results, const regions *all, const json_t *names,
+                                 plumb_error *err)
+{
+    plumb_status status = PLUMB_OK;
+    for (size_t k = 0; status == PLUMB_OK && (k == 0 || k < all->n); k++) {
+        json_t *own = json_copy((json_t *)(uintptr_t)names);
+        for (size_t i = 0; i < json_array_size(results); i++) {
+            const uint32_t owner = all->owner[i];
+            if (owner == k || (owner == PLUMB__NONE && k == 0))
+                put_result(own, json_array_get(results, i));
+        }
+        plumb__row row = {.path = items->path,
+                          .line = items->element_line,
+                          .names = own,
+                          .marks = all->marks + k,
+                          .n_checked = k > 0 ? 1 : all->n,
+                          .follows = k > 0};
+        status = plumb__collect_row(&r->collection, &row, err);
+        json_decref(own);
+    }
+    return status;
 }
 
 static plumb_status take(plumb__reading *r, const plumb__json_items *items,
                          const json_t *annotation, json_t *names, plumb_error *err)
 {
-    plumb__row row = {.path = items->path, .line = items->element_line, .names = names};
-    plumb__mark *marks = NULL;
+    const json_t *results = json_object_get(annotation, "result");
+    regions all = {0};
     r->summary->rows++;
-    plumb_status status = find_marks(r, items, annotation, &marks, &row.n_marks, err);
-    row.marks = marks;
-    status = status == PLUMB_OK ? plumb__take_row(r, &row, err) : plumb__refuse(r, status, err);
-    plumb__free(marks);
+    plumb_status status = find_regions(r, items, results, &all, err);
+    if (status == PLUMB_OK) status = take_regions(r, items, results, &all, names, err);
+    plumb__free(all.owner);
+    plumb__free(all.marks);
     json_decref(names);
-    return status;
+    return status == PLUMB_OK ? PLUMB_OK : plumb__refuse(r, status, err);
 }
 
 /* The control whose results are the label, when the export has exactly one of a kind that labels a

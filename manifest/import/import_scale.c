@@ -4,6 +4,7 @@
  * contributors: they are credited to the last who submitted. */
 #include "base/alloc.h"
 #include "manifest/import/json_items.h"
+#include "manifest/import/row_values.h"
 #include "manifest/import/sources.h"
 
 #include <inttypes.h>
@@ -114,14 +115,8 @@ static void note(json_t *row, json_t *list, const json_t *annotations, const cha
         }
         json_array_append_new(list, one);
         snprintf(column, sizeof column, "annotation.%.250s", key);
-        plumb__bytes text = {0};
-        if (value == NULL || json_is_null(value)) continue;
-        if (json_is_string(value)) {
-            json_object_set(row, column, (json_t *)(uintptr_t)value);
-        } else if (plumb__json_dump(value, &text, NULL) == PLUMB_OK) {
-            put(row, column, plumb__bytes_text(&text));
-        }
-        plumb__bytes_free(&text);
+        json_t *text = plumb__value_text(value);
+        if (text != NULL) json_object_set_new(row, column, text);
     }
 }
 

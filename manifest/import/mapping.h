@@ -67,10 +67,12 @@ plumb_status plumb__mapping_take(const char *path, json_t *root, plumb__mapping 
 void plumb__mapping_free(plumb__mapping *m);
 
 /* A stretch of the row's first content column, counted as its source counts, in UTF-16 code units.
- * text: what the source says stands there; NULL where it does not say. */
+ * text: what the source says stands there; labels: what it is called (an array of texts); NULL
+ * where the source does not say. */
 typedef struct plumb__mark {
     uint64_t from, to;
     const char *text;
+    const json_t *labels;
 } plumb__mark;
 
 /* One row of named values. `names` is an object: with a csv it maps names to numbers of fields,
@@ -80,8 +82,9 @@ typedef struct plumb__row {
     uint64_t line;
     const json_t *names;
     const plumb__csv *csv;
-    const plumb__mark *marks;
-    size_t n_marks;
+    const plumb__mark *marks; /* of n_checked, that must lie in the text, the first is the row's */
+    size_t n_checked;
+    bool follows; /* says more of the item of the row before, by the same annotator or none */
     const json_t *parts; /* messages, or prompt, chosen and rejected, that the source made */
     bool quiet;          /* the annotator is named, but what the row says is another's */
     bool anonymous;      /* an annotator may be missing */

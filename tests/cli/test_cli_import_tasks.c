@@ -122,7 +122,8 @@ static void label_studio_regions(void **state)
     snprintf(text, sizeof text, task, "Ana", 20);
     assert_int_equal(import("label-studio", text, "--map map.json"), 0);
     assert_record(1, "{\"agreement\":{\"raters\":1},\"annotations\":[{\"annotator\":\"1\","
-                     "\"bytes\":[[5,8],[18,22]],\"category\":[\"person\",\"place\"]}],"
+                     "\"bytes\":[[5,8]],\"category\":[\"person\"]},{\"annotator\":\"1\","
+                     "\"bytes\":[[18,22]],\"category\":[\"place\"]}],"
                      "\"annotators\":[\"1\"],\"id\":\"1\",\"segments\":[{\"annotators\":[\"1\"],"
                      "\"bytes\":[5,8]},{\"annotators\":[\"1\"],\"bytes\":[18,22]}],\"text\":"
                      "\"\xf0\x9f\x98\x80 Ana lives in Bonn\"}");
@@ -136,6 +137,60 @@ static void label_studio_regions(void **state)
         "does not\n");
     snprintf(text, sizeof text, task, "Ana", 21);
     assert_int_equal(import("label-studio", text, "--map map.json"), 3);
+}
+
+/* Which label is which region's stays told: in a mapping of spans only, with several labels, with
+ * what is said of one region or of the whole, and without an annotator. */
+static void label_studio_labels_of_regions(void **state)
+{
+    const char *task =
+        "[{\"id\":1,\"data\":{\"text\":\"Ana in Bonn, Bonn\"},\"annotations\":[{\"result\":["
+        "{\"id\":\"a\",\"from_name\":\"ner\",\"type\":\"labels\",\"value\":{\"start\":0,\"end\":3,"
+        "\"labels\":[\"PER\",\"LOC\"]}},"
+        "{\"id\":\"b\",\"from_name\":\"why\",\"type\":\"textarea\",\"value\":{\"start\":7,\"end\":"
+        "11,\"text\":[\"a town\"]}},"
+        "{\"id\":\"b\",\"from_name\":\"ner\",\"type\":\"labels\",\"value\":{\"start\":7,\"end\":11,"
+        "\"labels\":[\"LOC\"]}},"
+        "{\"id\":\"c\",\"from_name\":\"ner\",\"type\":\"labels\",\"value\":{\"start\":13,\"end\":"
+        "17}},"
+        "{\"id\":\"d\",\"from_name\":\"mood\",\"type\":\"choices\",\"value\":{\"choices\":["
+        "\"calm\"]}}]}]}]";
+    (void)state;
+    cli_write("map.json", "{\"id\":\"{task.id}\",\"content\":{\"columns\":[\"text\"]},\"label\":"
+                          "\"result.mood\",\"keep\":{\"why\":\"result.why\"},"
+                          "\"spans\":{\"control\":\"ner\"}}");
+    assert_int_equal(import("label-studio", task, "--map map.json"), 0);
+    assert_record(1,
+                  "{\"annotations\":[{\"bytes\":[[0,3]],\"category\":[\"PER\",\"LOC\"],\"label\":"
+                  "\"calm\"},{\"bytes\":[[7,11]],\"category\":[\"LOC\"],\"why\":[\"a town\"]},"
+                  "{\"bytes\":[[13,17]]}],\"id\":\"1\",\"label\":\"calm\",\"text\":"
+                  "\"Ana in Bonn, Bonn\"}");
+    /* An annotation is taken as a whole: its last region is checked before its first is taken. */
+    assert_int_equal(cli("sed 's/\"end\":17/\"end\":18/' in.json >bad.json")->code, 0);
+    assert_cli(3, "",
+               "refused: bad.json: line 1: a region from 13 to 18 does not lie in the text\n"
+               "plumb: bad.json: there is no record in it\n",
+               "plumb manifest import label-studio bad.json --map map.json --out none.jsonl "
+               "--keep-annotators --on-error skip");
+}
+
+/* Numbers become the fewest digits that read back as the same double. */
+static void numbers_as_texts(void **state)
+{
+    (void)state;
+    cli_write("map.json", "{\"id\":\"m:{id}\",\"content\":{\"columns\":[\"text\"]},\"keep\":{\"a\":"
+                          "\"a\",\"b\":\"b\",\"c\":\"c\",\"d\":\"d\",\"e\":\"e\"}}");
+    assert_int_equal(
+        import("label-studio",
+               "[{\"text\":\"t\",\"id\":9,\"a\":4.7,\"b\":4.0,\"c\":0.1000000000000001,"
+               "\"d\":[1,{\"y\":0.30000000000000004,\"x\":-1.5e-7}],\"e\":[1e300,40.0,"
+               "1234567890123456.0,1e16,0.0,-0.5]}]",
+               "--map map.json"),
+        0);
+    assert_record(
+        1, "{\"annotations\":[{\"a\":\"4.7\",\"b\":\"4.0\",\"c\":\"0.1000000000000001\","
+           "\"d\":\"[1,{\\\"x\\\":-1.5e-07,\\\"y\\\":0.30000000000000004}]\",\"e\":"
+           "\"[1e+300,40.0,1234567890123456.0,1e+16,0.0,-0.5]\"}],\"id\":\"m:9\",\"text\":\"t\"}");
 }
 
 static void label_studio_min(void **state)
@@ -475,6 +530,8 @@ int main(void)
                                        cmocka_unit_test(label_studio_mapped),
                                        cmocka_unit_test(label_studio_min),
                                        cmocka_unit_test(label_studio_regions),
+                                       cmocka_unit_test(label_studio_labels_of_regions),
+                                       cmocka_unit_test(numbers_as_texts),
                                        cmocka_unit_test(label_studio_refused),
                                        cmocka_unit_test(hostile_json),
                                        cmocka_unit_test(scale),
