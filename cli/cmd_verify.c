@@ -109,6 +109,64 @@ static bool is_manifest(const plumb__verify_arguments *a, const plumb__verify_se
     return ends_with(a->path, ".plumb.json");
 }
 
+static bool is_store(const plumb__verify_arguments *a, const plumb__verify_seen *seen)
+{
+    plumb_trust *trust = NULL;
+    plumb_error err = {0};
+    if (seen->head[0] != '{' || plumb_trust_open_pending(a->path, &trust, &err) != PLUMB_OK)
+        return false;
+    plumb_trust_free(trust);
+    return true;
+}
+
+static int refuse_store(const plumb__verify_arguments *a)
+{
+    return plumb__cli_usage(
+        "verify", "%s is a trust store; plumb trust show %s checks and shows it", a->path, a->path);
+}
+
+static bool is_withdrawals(const plumb__verify_arguments *a, const plumb__verify_seen *seen)
+{
+    return ends_with(a->path, ".withdrawals") ||
+           strcmp(seen->predicate_type, "urn:plumbline:statement:withdrawal:v1") == 0;
+}
+
+/* Withdrawals are about the records of a manifest, and are checked with it. */
+static int refuse_withdrawals(const plumb__verify_arguments *a)
+{
+    static const char end[] = ".withdrawals";
+    const bool named = ends_with(a->path, end);
+    const size_t n = strlen(a->path) - (named ? sizeof end - 1 : 0);
+    return plumb__cli_usage("verify",
+                            "%s holds withdrawals, which are checked with the manifest beside "
+                            "them: plumb verify %.*s.plumb.json",
+                            a->path, named ? (int)n : 4, named ? a->path : "NAME");
+}
+
+static bool in_checkpoints(const char *path)
+{
+    static const char folder[] = "checkpoints/";
+    const char *slash = strrchr(path, '/');
+    const size_t n = sizeof folder - 1, at = slash != NULL ? (size_t)(slash - path) + 1 : 0;
+    return at >= n && strncmp(path + at - n, folder, n) == 0 &&
+           (at == n || path[at - n - 1] == '/');
+}
+
+static bool is_run_checkpoint(const plumb__verify_arguments *a, const plumb__verify_seen *seen)
+{
+    (void)seen;
+    return in_checkpoints(a->path);
+}
+
+static int refuse_other(const plumb__verify_arguments *a)
+{
+    return plumb__cli_usage("verify",
+                            "%s is none of what verify knows: a run's folder, NAME.plumb.json, "
+                            "NAME.checkpoint, X.tlog-proof, X.receipt.json, or a checkpoint in a "
+                            "run's checkpoints/",
+                            a->path);
+}
+
 static bool is_other(const plumb__verify_arguments *a, const plumb__verify_seen *seen)
 {
     (void)a, (void)seen;
@@ -128,7 +186,10 @@ static const struct form {
     {NULL, is_note, plumb__verify_note},
     {"urn:plumbline:statement:receipt:v1", NULL, plumb__verify_receipt},
     {NULL, is_receipt, plumb__verify_receipt},
-    {NULL, is_other, plumb__verify_run_checkpoint},
+    {NULL, is_run_checkpoint, plumb__verify_run_checkpoint},
+    {NULL, is_store, refuse_store},
+    {NULL, is_withdrawals, refuse_withdrawals},
+    {NULL, is_other, refuse_other},
 };
 
 static bool recognises(const struct form *form, const plumb__verify_arguments *a,

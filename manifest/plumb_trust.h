@@ -87,9 +87,10 @@ typedef struct plumb_trust_change {
     uint32_t size, version;
     const plumb_secret_key *const *signers; /* root keys */
     size_t n_signers;
-    bool whole;       /* in: refuse rather than leave a STORE.next */
-    bool pending;     /* out */
-    uint32_t missing; /* out: root signatures that are still wanted */
+    const char *const *signer_files; /* NULL, or what messages call each signer */
+    bool whole;                      /* in: refuse rather than leave a STORE.next */
+    bool pending;                    /* out */
+    uint32_t missing;                /* out: root signatures that are still wanted */
 } plumb_trust_change;
 PLUMB_API void plumb_trust_change_default(plumb_trust_change *change);
 

@@ -110,7 +110,7 @@ void plumb__manifest_view_print(const plumb__manifest_view *view, const plumb_ma
         printf("withdrawn   %" PRIu64 " records, %u statements\n", info.withdrawn,
                info.withdrawals);
     }
-    printf("tree root   %s\ncheckpoint  %s\nstatement   %s\n", info.root_hex,
+    printf("tree root   %s\ncheckpoint  %s\nstatement   blake2b %s\n", info.root_hex,
            info.checkpoint      ? "holds"
            : info.n_signers > 0 ? "none"
                                 : "not checked",

@@ -53,7 +53,7 @@ void plumb__receipt_print_head(const plumb__receipt_view *view)
     char issued[21];
     plumb_receipt_describe(view->receipt, &i);
     plumb__cli_format_time(i.issued_s, issued);
-    printf("about       %s/%s version %" PRIu64 ", statement %.16s…\n", i.vendor, i.dataset,
+    printf("about       %s/%s version %" PRIu64 ", statement blake2b %.16s…\n", i.vendor, i.dataset,
            i.manifest_version, i.statement_digest);
     if (i.signer != NULL)
         printf("signed by   operator %s of %s, trust root %.16s…\n", i.signer, i.signer_vendor,

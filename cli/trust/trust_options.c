@@ -153,7 +153,7 @@ static plumb_status open_one(const plumb__trust_arguments *args, const char *pat
     const plumb_status status =
         plumb__cli_open_key(path, files->n > 0 ? files->at[i] : NULL, secret, err);
     if (status != PLUMB_OK) return status;
-    out->n_secret++;
+    out->secret_file[out->n_secret++] = path;
     plumb_key_public(*secret, &key);
     if (names) out->roots[out->n_roots++] = key;
     return PLUMB_OK;
@@ -230,6 +230,7 @@ int plumb__trust_apply(const plumb__trust_arguments *args, const plumb__trust_ke
     plumb_trust_change_default(&change);
     change.signers = (const plumb_secret_key *const *)keys->secret;
     change.n_signers = keys->n_secret;
+    change.signer_files = keys->secret_file;
     store_path(args->store, store, sizeof store);
     snprintf(next, sizeof next, "%s.next", store);
     plumb_status status = plumb_state_lock(plumb__cli.state, &state, &err);

@@ -44,6 +44,7 @@ int plumb__trust_check_until(const plumb__trust_arguments *args);
 typedef struct plumb__trust_keys {
     plumb_secret_key *secret[2 * PLUMB__TRUST_MAX_FILES];
     plumb_public_key roots[PLUMB__TRUST_MAX_FILES]; /* of the list that names the roots */
+    const char *secret_file[2 * PLUMB__TRUST_MAX_FILES];
     size_t n_secret, n_roots;
 } plumb__trust_keys;
 /* The list that names the roots (NULL: none of the two does), then the other one. */

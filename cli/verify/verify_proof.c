@@ -72,6 +72,7 @@ static void print(const plumb_proof *p)
         printf("checkpoint %s: %s\nrecords     %" PRIu64 "\n", info.origin, holds, info.records);
     print_signers(p, &info);
     printf("tree root   %s\n", info.root_hex);
+    if (info.statement_hex[0] != '\0') printf("statement   sha256 %s\n", info.statement_hex);
     if (info.line == NULL) return;
     printf("line        ");
     plumb__cli_print_text(info.line, 0);

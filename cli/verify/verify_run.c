@@ -96,20 +96,14 @@ int plumb__verify_run(const plumb__verify_arguments *a, const char *dir, const c
 
 int plumb__verify_run_checkpoint(const plumb__verify_arguments *a)
 {
-    static const char middle[] = "checkpoints";
     char dir[4096];
-    const char *name = strrchr(a->path, '/');
+    const char *name = strrchr(a->path, '/'); /* there is one: of the folder that was recognised */
     const size_t n = name != NULL ? (size_t)(name - a->path) : 0;
     if (n >= sizeof dir) return plumb__cli_usage("verify", "%s is too long a path", a->path);
     memcpy(dir, a->path, n);
     dir[n] = '\0';
     char *last = strrchr(dir, '/');
-    const char *folder = last != NULL ? last + 1 : dir;
-    if (name == NULL || strcmp(folder, middle) != 0)
-        return plumb__cli_usage("verify",
-                                "%s is no bundle, no NAME.plumb.json, and not in a bundle's "
-                                "checkpoints/",
-                                a->path);
     if (last != NULL) *last = '\0';
-    return plumb__verify_run(a, last != NULL ? (dir[0] != '\0' ? dir : "/") : ".", name + 1);
+    return plumb__verify_run(a, last != NULL ? (dir[0] != '\0' ? dir : "/") : ".",
+                             name != NULL ? name + 1 : a->path);
 }

@@ -142,6 +142,17 @@ static plumb_status check_private(const char *path, plumb_error *err)
                        path, (unsigned)(st.st_mode & 07777));
 }
 
+/* NAME.pub in place of NAME.key: before its mode or form is complained of. */
+static plumb_status check_not_public(const char *path, plumb_error *err)
+{
+    plumb_public_key key;
+    const size_t n = strlen(path);
+    const bool pub = n > 4 && strcmp(path + n - 4, ".pub") == 0;
+    if (plumb_public_key_read(path, &key, NULL) != PLUMB_OK) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_KEY, "%s: is a public key; give the secret one, %.*s.key",
+                       path, pub ? (int)n - 4 : 4, pub ? path : "NAME");
+}
+
 /* `secret`: it will be opened; its public header alone may be read by whoever can. */
 static plumb_status key_file_read(const char *path, bool secret,
                                   uint8_t blob[HEADER_BYTES + SEALED_BYTES], key_header *header,
@@ -149,6 +160,7 @@ static plumb_status key_file_read(const char *path, bool secret,
 {
     plumb__bytes text = {0};
     PLUMB_TRY(plumb__crypto_init(err));
+    if (secret) PLUMB_TRY(check_not_public(path, err));
     if (secret) PLUMB_TRY(check_private(path, err));
     plumb_status status = secret ? plumb__file_read_nofollow(path, KEY_FILE_CAP, &text, err)
                                  : plumb__file_read(path, KEY_FILE_CAP, &text, err);

@@ -98,7 +98,12 @@ static plumb_status judge_one(const char *what, const plumb_trust *trust, int64_
     const plumb_status status = plumb__trust_check_seen(
         trust, &m->signers[i].key, m->statement.vendor, PLUMB_ROLE_QUALITY_ATTESTATION, at_s,
         plumb__manifest_cosigned_s(m), entry, &why);
-    return status == PLUMB_OK ? PLUMB_OK : plumb__fail(err, status, "%s: %s", what, why.message);
+    const char *advice = status == PLUMB_ERR_EXPIRED
+                             ? "; ask for a signature by a current key: plumb manifest sign again "
+                               "with it adds one"
+                             : "";
+    return status == PLUMB_OK ? PLUMB_OK
+                              : plumb__fail(err, status, "%s: %s%s", what, why.message, advice);
 }
 
 static plumb_status check_threshold(const char *what, const plumb_trust *trust,

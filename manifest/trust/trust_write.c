@@ -107,8 +107,10 @@ static plumb_status check_signers(const char *path, const plumb_trust *old, cons
         plumb_key_public(change->signers[i], &key);
         if (!is_root(old, &key) && !is_root(now, &key)) {
             plumb_public_key_id(&key, keyid);
-            return plumb__fail(err, PLUMB_ERR_TRUST, "%s: %s is not one of its root keys", path,
-                               keyid);
+            const char *file = change->signer_files != NULL ? change->signer_files[i] : NULL;
+            return plumb__fail(err, PLUMB_ERR_TRUST, "%s: %s%s%s%s is not one of its root keys",
+                               path, file != NULL ? file : "", file != NULL ? " (key " : "", keyid,
+                               file != NULL ? ")" : "");
         }
     }
     return PLUMB_OK;

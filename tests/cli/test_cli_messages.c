@@ -167,6 +167,65 @@ static void nothing_is_made_too_late(void **state)
         "plumb trust renew trust.json --root root.key" PASS " --until 2020-01-01");
 }
 
+/* ---- files that are not what is wanted ---- */
+
+static void keys_are_named(void **state)
+{
+    (void)state;
+    char keyid[80], expected[300];
+    assert_cli(5, "", "plumb: acme.pub: is a public key; give the secret one, acme.key\n",
+               "plumb manifest sign bare.jsonl --key acme.pub" PASS
+               " --vendor acme --dataset d --version 9");
+    assert_cli(5, "", "plumb: acme.pem: is a public key; give the secret one, NAME.key\n",
+               "cp acme.pub acme.pem; plumb manifest sign bare.jsonl --key acme.pem" PASS
+               " --vendor acme --dataset d --version 9");
+    const cli_run *run = cli("plumb key show other.pub --json");
+    json_t *shown = json_loads(run->out, 0, NULL);
+    snprintf(keyid, sizeof keyid, "%s", json_string_value(json_object_get(shown, "keyid")));
+    json_decref(shown);
+    snprintf(expected, sizeof expected,
+             "plumb: trust.json: other.key (key %s) is not one of its root keys\n", keyid);
+    assert_cli(5, "", expected,
+               "plumb trust renew trust.json --root other.key" PASS " --until never");
+}
+
+static void digests_are_named(void **state)
+{
+    (void)state;
+    const cli_run *run = cli("plumb manifest show records.plumb.json --trust trust.json");
+    assert_non_null(strstr(run->out, "\nstatement   blake2b "));
+    run = cli("plumb verify records.checkpoint --trust trust.json");
+    assert_non_null(strstr(run->out, "\nstatement   sha256 "));
+}
+
+static void verify_says_what_it_knows(void **state)
+{
+    (void)state;
+    static const char forms[] =
+        "is none of what verify knows: a run's folder, NAME.plumb.json, NAME.checkpoint, "
+        "X.tlog-proof, X.receipt.json, or a checkpoint in a run's checkpoints/; see plumb verify "
+        "--help\n";
+    char expected[400];
+    cli_write("empty", "");
+    snprintf(expected, sizeof expected, "plumb: empty %s", forms);
+    assert_cli(2, "", expected, "plumb verify empty --untrusted");
+    assert_cli(2, "", expected, "plumb verify empty --trust trust.json");
+    snprintf(expected, sizeof expected, "plumb: records.jsonl %s", forms);
+    assert_cli(2, "", expected, "plumb verify records.jsonl --untrusted");
+    assert_cli(2, "",
+               "plumb: trust.json is a trust store; plumb trust show trust.json checks and shows "
+               "it; see plumb verify --help\n",
+               "plumb verify trust.json --untrusted");
+    assert_int_equal(cli("plumb manifest withdraw records.plumb.json --id r --reason consent --key "
+                         "acme.key" PASS)
+                         ->code,
+                     0);
+    assert_cli(2, "",
+               "plumb: records.withdrawals holds withdrawals, which are checked with the manifest "
+               "beside them: plumb verify records.plumb.json; see plumb verify --help\n",
+               "plumb verify records.withdrawals --untrusted");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +233,9 @@ int main(void)
         cmocka_unit_test(explains_names_without_effect),
         cmocka_unit_test(explains_whose_recombination),
         cmocka_unit_test(nothing_is_made_too_late),
+        cmocka_unit_test(keys_are_named),
+        cmocka_unit_test(digests_are_named),
+        cmocka_unit_test(verify_says_what_it_knows),
     };
     return cmocka_run_group_tests_name("cli_messages", tests, setup, cli_teardown);
 }

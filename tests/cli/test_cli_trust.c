@@ -173,7 +173,8 @@ static void stolen_key(void **state)
                                      "run /work/?[31mrun: cannot be asked: "));
     assert_cli(5, "",
                "plumb: records.plumb.json: key acme-1 of vendor acme was revoked at "
-               "2026-11-20T00:00:00Z (compromised)\n",
+               "2026-11-20T00:00:00Z (compromised); ask for a signature by a current key: plumb "
+               "manifest sign again with it adds one\n",
                "plumb manifest verify records.plumb.json --trust trust.json");
 }
 

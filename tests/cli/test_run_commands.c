@@ -96,8 +96,9 @@ static void verify_takes_whatever_it_is(void **state)
     plumb(g, "verify records.jsonl --trust trust.json");
     assert_int_equal(last.code, 2);
     assert_string_equal(last.errors,
-                        "plumb: records.jsonl is no bundle, no NAME.plumb.json, and not "
-                        "in a bundle's checkpoints/; see plumb verify --help\n");
+                        "plumb: records.jsonl is none of what verify knows: a run's folder, "
+                        "NAME.plumb.json, NAME.checkpoint, X.tlog-proof, X.receipt.json, or a "
+                        "checkpoint in a run's checkpoints/; see plumb verify --help\n");
     plumb(g, "verify nowhere --trust trust.json");
     assert_int_equal(last.code, 4);
     assert_string_equal(last.errors, "plumb: nowhere: cannot be found\n");

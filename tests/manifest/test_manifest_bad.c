@@ -368,8 +368,10 @@ static void wrong_signers(void **state)
     a = vendor_key(f->vendor);
     a.valid_until = 86400;
     make_trust(f, "old.json", &a, NULL);
-    assert_refused(f, "old.json", PLUMB_ERR_EXPIRED,
-                   "records.plumb.json: key acme-1 of vendor acme expired at 1970-01-02T00:00:00Z");
+    assert_refused(
+        f, "old.json", PLUMB_ERR_EXPIRED,
+        "records.plumb.json: key acme-1 of vendor acme expired at 1970-01-02T00:00:00Z; ask for a "
+        "signature by a current key: plumb manifest sign again with it adds one");
     a = vendor_key(f->vendor);
     a.roles = 1u << PLUMB_ROLE_OPERATOR;
     make_trust(f, "role.json", &a, NULL);

@@ -195,7 +195,8 @@ static void judges_signers_again(void **test_state)
          &err);
     must_fail(plumb_run_create(&c, w.manifest, &run, &err), PLUMB_ERR_EXPIRED, &err,
               "manifest acme/toy: key vendor of vendor acme was revoked at 2025-06-15T15:06:40Z "
-              "(compromised)");
+              "(compromised); ask for a signature by a current key: plumb manifest sign again with "
+              "it adds one");
     world_close(&w);
 }
 
