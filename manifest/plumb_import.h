@@ -57,6 +57,7 @@ typedef struct plumb_import_summary {
     uint64_t rows, records, annotations, annotators;
     uint64_t refused;   /* rows left out because of errors */
     uint64_t left_out;  /* cancelled annotations, unfinished tasks, pairs that nobody decided */
+    uint64_t undecided; /* of these, Scale's turns of several answers that nobody put in order */
     uint64_t repeated;  /* judgements that are kept, but not compared: a second one by the same
                            annotator */
     double alpha;       /* Krippendorff's; NaN: not defined */

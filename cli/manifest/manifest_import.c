@@ -19,7 +19,8 @@ static const char help_text[] =
     "record an item, with every annotation, agreement (Krippendorff's alpha) and a consensus "
     "label.\n"
     "A csv (or .tsv) wants a mapping that says which column is what: see docs/importers.md and\n"
-    "examples/mappings. Annotators get pseudonyms under a key of 16 to 64 random bytes.\n"
+    "examples/mappings. Annotators get pseudonyms under a key of 16 to 64 random bytes, made once\n"
+    "and kept: head -c 32 /dev/urandom > annotators.key\n"
     "\n"
     "example: plumb manifest import csv ratings.csv --map map.json --out ratings.jsonl \\\n"
     "             --pseudonym-key annotators.key --consensus majority --quality-from consensus\n";

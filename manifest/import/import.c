@@ -4,6 +4,7 @@
 #include "manifest/import/sources.h"
 
 #include <math.h>
+#include <string.h>
 #include <unistd.h>
 
 #define OPTIONS_VERSION 1
@@ -29,12 +30,23 @@ plumb_status plumb__take_row(plumb__reading *r, plumb__row *row, plumb_error *er
     return status == PLUMB_OK ? PLUMB_OK : plumb__refuse(r, status, err);
 }
 
+static bool is_named(const char *path, const char *end)
+{
+    const size_t n = strlen(path), m = strlen(end);
+    return n > m && strcmp(path + n - m, end) == 0;
+}
+
 static plumb_status check_options(const plumb_import_options *o, plumb_error *err)
 {
     if (o->size != sizeof *o || o->version != OPTIONS_VERSION)
         return plumb__fail(err, PLUMB_ERR_VERSION, "import options of another version");
     if (o->input_path == NULL || o->records_path == NULL)
         return plumb__fail(err, PLUMB_ERR_ARGUMENT, "an import wants an input and an output");
+    if (!is_named(o->records_path, ".jsonl")) {
+        return plumb__fail(err, PLUMB_ERR_ARGUMENT,
+                           "%s: a records file is named NAME.jsonl, so that it can be signed",
+                           o->records_path);
+    }
     const char *const outputs[] = {o->records_path, o->taxonomy_path, o->report_path};
     for (int i = 0; i < 3; i++) {
         if (outputs[i] == NULL || !plumb__path_exists(outputs[i])) continue;

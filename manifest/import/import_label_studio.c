@@ -347,6 +347,13 @@ static plumb_status take_minimal(plumb__reading *r, const plumb__json_items *ite
     return take(r, items, NULL, row, err);
 }
 
+static bool is_scale(const json_t *element)
+{
+    const json_t *first = json_array_get(json_object_get(element, "tasks"), 0);
+    return json_is_string(json_object_get(first ? first : element, "task_id")) &&
+           json_is_array(json_object_get(first ? first : element, "threads"));
+}
+
 static plumb_status take_element(plumb__reading *r, const plumb__json_items *items,
                                  const json_t *element, bool *begun, plumb_error *err)
 {
@@ -356,6 +363,12 @@ static plumb_status take_element(plumb__reading *r, const plumb__json_items *ite
         (void)plumb__fail(err, PLUMB_ERR_FORMAT, "%s: line %" PRIu64 ": a task must be an object",
                           items->path, items->element_line);
         return plumb__refuse(r, PLUMB_ERR_FORMAT, err);
+    }
+    if (is_scale(element)) {
+        return plumb__fail(err, PLUMB_ERR_FORMAT,
+                           "%s: line %" PRIu64 ": this looks like a Scale export (\"task_id\" and "
+                           "\"threads\"); read it with: plumb manifest import scale",
+                           items->path, items->element_line);
     }
     if (!*begun && !minimal && empty && r->options->mapping_path == NULL &&
         json_is_array(json_object_get(element, "annotations"))) {

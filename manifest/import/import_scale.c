@@ -173,9 +173,24 @@ static int find_source(const json_t *answers, const char *source)
     return -1;
 }
 
-/* rank[i] of each answer, 0 the best, as a ranking or a selection of the turn says. */
-static bool rank_answers(const json_t *turn, const json_t *answers, int *rank)
+static plumb_status unknown_answer(const thread *t, const json_t *turn, const json_t *annotation,
+                                   const json_t *named, plumb_error *err)
 {
+    const char *key = text_of(annotation, "key"), *id = text_of(turn, "id");
+    const char *name = json_string_value(named);
+    return plumb__fail(err, PLUMB_ERR_FORMAT,
+                       "%s: line %" PRIu64 ": task \"%.200s\": turn \"%.200s\": \"%.200s\" names "
+                       "\"%.200s\", but no answer of the turn has that source_id",
+                       t->items->path, t->items->element_line, text_of(t->task, "task_id"),
+                       id ? id : "", key ? key : "", name ? name : "(not a text)");
+}
+
+/* rank[i] of each answer, 0 the best, as a ranking or a selection of the turn says; *said false
+ * where none does. */
+static plumb_status rank_answers(const thread *t, const json_t *turn, const json_t *answers,
+                                 int *rank, bool *said, plumb_error *err)
+{
+    *said = true;
     const json_t *annotations = json_object_get(turn, "annotations");
     for (size_t i = 0; i < json_array_size(annotations); i++) {
         const json_t *annotation = json_array_get(annotations, i);
@@ -186,7 +201,7 @@ static bool rank_answers(const json_t *turn, const json_t *answers, int *rank)
         const int chosen = find_source(answers, json_string_value(value));
         if (key && strcmp(key, "selected_model_id") == 0 && chosen >= 0) {
             rank[chosen] = 0;
-            return true;
+            return PLUMB_OK;
         }
         if (!ranked || json_array_size(value) == 0) continue;
         for (size_t place = 0; place < json_array_size(value); place++) {
@@ -195,12 +210,14 @@ static bool rank_answers(const json_t *turn, const json_t *answers, int *rank)
             for (size_t k = 0; k < n; k++) {
                 const json_t *one = json_is_array(group) ? json_array_get(group, k) : group;
                 const int at = find_source(answers, json_string_value(one));
-                if (at >= 0) rank[at] = (int)place;
+                if (at < 0) return unknown_answer(t, turn, annotation, one, err);
+                rank[at] = (int)place;
             }
         }
-        return true;
+        return PLUMB_OK;
     }
-    return false;
+    *said = false;
+    return PLUMB_OK;
 }
 
 /* One pair for each answer that the best was preferred to; *best -1 when nobody said. */
@@ -214,12 +231,13 @@ static plumb_status take_pairs(thread *t, const json_t *turn, const json_t *answ
     PLUMB_TRY(plumb__alloc(&rank, n, sizeof *rank, "a ranking", err));
     for (size_t i = 0; i < n; i++)
         rank[i] = INT32_MAX;
-    if (rank_answers(turn, answers, rank)) {
+    bool said = false;
+    plumb_status status = rank_answers(t, turn, answers, rank, &said, err);
+    if (status == PLUMB_OK && said) {
         *best = 0;
         for (size_t i = 1; i < n; i++)
             *best = rank[i] < rank[*best] ? (int)i : *best;
     }
-    plumb_status status = PLUMB_OK;
     for (size_t i = 0; *best >= 0 && i < n && status == PLUMB_OK; i++) {
         char suffix[300];
         if (rank[i] <= rank[*best]) continue;
@@ -255,6 +273,7 @@ static plumb_status take_turn(thread *t, const json_t *turn, bool *paired, bool 
         status = take_pairs(t, turn, answers, &best, err);
         *done = best < 0;
         t->r->summary->left_out += *done;
+        t->r->summary->undecided += *done;
     }
     if (status == PLUMB_OK && !*done && json_array_size(answers) > 0) {
         /* A new list: the pairs made so far hold the old one. */
@@ -314,12 +333,16 @@ static plumb_status wrong_shape(plumb__reading *r, const plumb__json_items *item
                                 const json_t *element, plumb_error *err)
 {
     const bool delivered = json_object_get(element, "response") != NULL;
+    const bool other = json_is_object(json_object_get(element, "data")) &&
+                       json_is_array(json_object_get(element, "annotations"));
     (void)plumb__fail(
         err, PLUMB_ERR_FORMAT, "%s: line %" PRIu64 ": %s", items->path, items->element_line,
-        delivered ? "a delivered task with \"response\" has a form of its customer's own; export "
-                    "it as CSV, or ask for the tasks themselves (GET /v2/task, /v2/delivery)"
-                  : "a task must have \"task_id\", \"status\" and \"threads\" (Scale GenAI, API "
-                    "v2)");
+        other ? "this looks like a Label Studio export (\"data\" and \"annotations\"); read it "
+                "with: plumb manifest import label-studio"
+        : delivered ? "a delivered task with \"response\" has a form of its customer's own; export "
+                      "it as CSV, or ask for the tasks themselves (GET /v2/task, /v2/delivery)"
+                    : "a task must have \"task_id\", \"status\" and \"threads\" (Scale GenAI, API "
+                      "v2)");
     return plumb__refuse(r, PLUMB_ERR_FORMAT, err);
 }
 
@@ -361,6 +384,21 @@ static plumb_status begin(plumb__reading *r, plumb_error *err)
     return plumb__collection_init(&r->collection, &r->mapping, err);
 }
 
+/* Why there is no record, where no task was refused. */
+static plumb_status nothing_read(const plumb__reading *r, plumb_error *err)
+{
+    if (r->summary->undecided == 0) {
+        return plumb__fail(err, PLUMB_ERR_FORMAT,
+                           "%s: there is no completed task with messages in it",
+                           r->options->input_path);
+    }
+    return plumb__fail(err, PLUMB_ERR_FORMAT,
+                       "%s: no turn was decided: none of the %" PRIu64
+                       " turns with several answers "
+                       "has ranked_choices, ranked_groups or selected_model_id that prefers one",
+                       r->options->input_path, r->summary->undecided);
+}
+
 plumb_status plumb__import_scale(plumb__reading *r, plumb_error *err)
 {
     plumb__json_items items;
@@ -378,5 +416,7 @@ plumb_status plumb__import_scale(plumb__reading *r, plumb_error *err)
         if (status != PLUMB_OK) break;
     }
     plumb__json_items_close(&items);
+    if (status == PLUMB_OK && r->collection.n_items == 0 && r->summary->refused == 0)
+        return nothing_read(r, err);
     return status;
 }

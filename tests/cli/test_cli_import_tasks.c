@@ -322,6 +322,54 @@ static void scale_messages(void **state)
                    "/v2/delivery)");
 }
 
+/* A task of one turn with two answers, a and b, and what is said of the turn. */
+#define TWO_ANSWERS(said)                                                                          \
+    "{\"task_id\":\"t\",\"status\":\"completed\",\"threads\":[{\"id\":\"h\",\"turns\":[{\"id\":"   \
+    "\"u\",\"annotations\":[" said "],\"messages\":[" MESSAGE("user", "hi", "x") "," MESSAGE(      \
+        "assistant", "A", "a") "," MESSAGE("assistant", "B", "b") "]}]}]}\n"
+
+static void scale_undecided(void **state)
+{
+    (void)state;
+    assert_refused("scale", TWO_ANSWERS("") TWO_ANSWERS("{\"key\":\"note\",\"value\":\"x\"}"),
+                   "no turn was decided: none of the 2 turns with several answers has "
+                   "ranked_choices, ranked_groups or selected_model_id that prefers one");
+    assert_refused("scale", "{\"task_id\":\"t\",\"status\":\"pending\",\"threads\":[]}",
+                   "there is no completed task with messages in it");
+    assert_refused("scale",
+                   "\n" TWO_ANSWERS("{\"key\":\"order\",\"type\":\"ranked_choices\",\"value\":["
+                                    "\"c\",\"a\"]}"),
+                   "line 2: task \"t\": turn \"u\": \"order\" names \"c\", but no answer of the "
+                   "turn has that source_id");
+    assert_refused(
+        "scale",
+        TWO_ANSWERS("{\"key\":\"order\",\"type\":\"ranked_groups\",\"value\":[[\"a\"],"
+                    "[7]]}"),
+        "line 1: task \"t\": turn \"u\": \"order\" names \"(not a text)\", but no answer "
+        "of the turn has that source_id");
+}
+
+/* One format's file given as the other's, and a name that could not be signed. */
+static void mistaken(void **state)
+{
+    static const char scale_says[] =
+        "plumb: in.json: line 1: this looks like a Scale export (\"task_id\" and \"threads\"); "
+        "read it with: plumb manifest import scale\n";
+    (void)state;
+    assert_refused("scale", "[{\"id\":1,\"data\":{\"text\":\"t\"},\"annotations\":[]}]",
+                   "line 1: this looks like a Label Studio export (\"data\" and \"annotations\"); "
+                   "read it with: plumb manifest import label-studio");
+    cli_write("in.json", TWO_ANSWERS(""));
+    assert_cli(3, "", scale_says,
+               "plumb manifest import label-studio in.json --out none.jsonl --keep-annotators");
+    cli_write("in.json", "{\"tasks\":[" TWO_ANSWERS("") "]}");
+    assert_cli(3, "", scale_says,
+               "plumb manifest import label-studio in.json --out none.jsonl --keep-annotators");
+    assert_cli(2, "",
+               "plumb: o.json: a records file is named NAME.jsonl, so that it can be signed\n",
+               "plumb manifest import label-studio missing.json --out o.json --keep-annotators");
+}
+
 /* ---- Croissant ---- */
 
 #define COLUMN(name) "{\"fileObject\":{\"@id\":\"f\"},\"extract\":{\"column\":\"" name "\"}}"
@@ -536,6 +584,8 @@ int main(void)
                                        cmocka_unit_test(hostile_json),
                                        cmocka_unit_test(scale),
                                        cmocka_unit_test(scale_messages),
+                                       cmocka_unit_test(scale_undecided),
+                                       cmocka_unit_test(mistaken),
                                        cmocka_unit_test(croissant),
                                        cmocka_unit_test(croissant_refused),
                                        cmocka_unit_test(nobody_agrees_by_export),
