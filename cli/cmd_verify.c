@@ -8,6 +8,7 @@
 static const char help_text[] =
     "usage: plumb verify PATH (--trust trust.json | --untrusted) [--full] [--step N]\n"
     "                    [--require closed] [--manifest NAME.plumb.json] [--record LINE-FILE]\n"
+    "                    [--remember]\n"
     "\n"
     "PATH is a run bundle, a signed manifest (NAME.plumb.json), a proof about one record\n"
     "(.tlog-proof), a receipt, a manifest's NAME.checkpoint, or a checkpoint inside a bundle. Of "
@@ -22,6 +23,8 @@ static const char help_text[] =
     "--manifest is for records that are too large for the bundle, --record for a proof that does "
     "not\n"
     "carry its record. --untrusted: the signer is not checked.\n"
+    "--remember notes store, version and withdrawals of a manifest that holds (--state), so that\n"
+    "older ones are refused from then on.\n"
     "\n"
     "exit: 0 it holds, 1 it does not, 3 malformed, 4 cannot be read, 5 signer or trust\n"
     "example: plumb verify run --trust trust.json --full\n";
@@ -36,6 +39,7 @@ static int take_option(int option, plumb__verify_arguments *out)
     case 's': out->step_text = optarg; return 0;
     case 'm': out->manifest = optarg; return 0;
     case 'R': out->record = optarg; return 0;
+    case 'n': out->remember = true; return 0;
     case 'r':
         if (strcmp(optarg, "closed") != 0)
             return plumb__cli_usage("verify", "--require takes the word closed");
@@ -47,11 +51,15 @@ static int take_option(int option, plumb__verify_arguments *out)
 
 static int parse(int argc, char **argv, plumb__verify_arguments *out)
 {
-    static const struct option options[] = {
-        {"trust", required_argument, NULL, 'T'},   {"untrusted", no_argument, NULL, 'u'},
-        {"full", no_argument, NULL, 'f'},          {"step", required_argument, NULL, 's'},
-        {"require", required_argument, NULL, 'r'}, {"manifest", required_argument, NULL, 'm'},
-        {"record", required_argument, NULL, 'R'},  PLUMB__CLI_LONG_OPTIONS};
+    static const struct option options[] = {{"trust", required_argument, NULL, 'T'},
+                                            {"untrusted", no_argument, NULL, 'u'},
+                                            {"full", no_argument, NULL, 'f'},
+                                            {"step", required_argument, NULL, 's'},
+                                            {"require", required_argument, NULL, 'r'},
+                                            {"manifest", required_argument, NULL, 'm'},
+                                            {"record", required_argument, NULL, 'R'},
+                                            {"remember", no_argument, NULL, 'n'},
+                                            PLUMB__CLI_LONG_OPTIONS};
     int option;
     while ((option = plumb__cli_getopt("verify", argc, argv, ":h", options)) != -1) {
         const int code = take_option(option, out);
@@ -61,6 +69,8 @@ static int parse(int argc, char **argv, plumb__verify_arguments *out)
     if (argc - optind != 1) return plumb__cli_usage("verify", "verify wants one path");
     if ((out->trust == NULL) != out->untrusted)
         return plumb__cli_usage("verify", "verify wants --trust FILE, or --untrusted");
+    if (out->remember && out->untrusted)
+        return plumb__cli_usage("verify", "--remember wants --trust");
     out->path = argv[optind];
     return 0;
 }
@@ -234,5 +244,7 @@ int plumb__cmd_verify(int argc, char **argv)
     size_t i = 0;
     while (!recognises(&forms[i], &a, &seen))
         i++;
+    if (a.remember && forms[i].verify != plumb__verify_manifest)
+        return plumb__cli_usage("verify", "--remember is for a manifest");
     return forms[i].verify(&a);
 }

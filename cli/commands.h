@@ -111,6 +111,16 @@ plumb_status plumb__cli_check_trust(const char *path, const plumb_trust *trust, 
 plumb_status plumb__cli_check_manifest(const char *path, const plumb_trust *trust,
                                        const plumb_manifest *manifest, uint64_t *seen,
                                        plumb_error *err);
+/* Remembers both, after everything held: with `remember` and a store, else nothing is written. */
+plumb_status plumb__cli_remember(bool remember, const char *path, const plumb_trust *trust,
+                                 const plumb_manifest *manifest, plumb_error *err);
+/* For commands that only look: a remark where the store or the manifest is older than, or other
+ * than, what was seen here; no failure. */
+void plumb__cli_remark_seen(const char *trust_path, const char *path, const plumb_trust *trust,
+                            const plumb_manifest *manifest);
+/* The same where only the statement is at hand: its withdrawals are not compared. */
+void plumb__cli_remark_version(const char *trust_path, const char *path, const plumb_trust *trust,
+                               const plumb_manifest_info *info);
 
 /* The same of the manifest that a verified run used, which may be older than the newest. */
 plumb_status plumb__cli_check_run(const char *dir, const plumb_trust *trust, plumb_error *err);

@@ -1,5 +1,8 @@
-/* What this machine has seen of a store and a manifest: read by verification, never written. */
+/* What this machine has seen of a store and a manifest: read by verification, written by it only
+ * where it was asked to. */
 #include "cli/commands.h"
+
+#include <inttypes.h>
 
 plumb_status plumb__cli_check_trust(const char *path, const plumb_trust *trust, plumb_error *err)
 {
@@ -27,6 +30,57 @@ plumb_status plumb__cli_check_manifest(const char *path, const plumb_trust *trus
     }
     plumb_state_free(state);
     return status;
+}
+
+plumb_status plumb__cli_remember(bool remember, const char *path, const plumb_trust *trust,
+                                 const plumb_manifest *manifest, plumb_error *err)
+{
+    plumb_state *state = NULL;
+    if (!remember || trust == NULL) return PLUMB_OK;
+    plumb_status status = plumb_state_lock(plumb__cli.state, &state, err);
+    if (status == PLUMB_OK) status = plumb_state_pin(state, path, trust, manifest, err);
+    plumb_state_free(state);
+    return status;
+}
+
+void plumb__cli_remark_seen(const char *trust_path, const char *path, const plumb_trust *trust,
+                            const plumb_manifest *manifest)
+{
+    plumb_error err = {0};
+    uint64_t seen = 0;
+    plumb_status status = plumb__cli_check_trust(trust_path, trust, &err);
+    if (status == PLUMB_OK) status = plumb__cli_check_manifest(path, trust, manifest, &seen, &err);
+    if (status != PLUMB_OK) plumb__cli_say("plumb: remark: %s", err.message);
+}
+
+static plumb_status check_version(const char *path, const plumb_trust *trust,
+                                  const plumb_manifest_info *info, plumb_error *err)
+{
+    plumb_state *state = NULL;
+    uint64_t seen = 0;
+    const plumb_state_statement statement = {info->vendor, info->dataset, info->manifest_version,
+                                             info->root_hex, info->statement_digest};
+    plumb_status status = plumb_state_open(plumb__cli.state, &state, err);
+    if (status == PLUMB_OK) {
+        status = plumb_state_check_statement(state, path, trust, &statement, err);
+        seen = plumb_state_manifest_version(state, trust, info->vendor, info->dataset);
+    }
+    plumb_state_free(state);
+    if (status == PLUMB_OK && seen > info->manifest_version)
+        plumb__cli_say("plumb: remark: %s: version %" PRIu64
+                       " of %s/%s was seen, this is version %" PRIu64,
+                       path, seen, info->vendor, info->dataset, info->manifest_version);
+    return status;
+}
+
+void plumb__cli_remark_version(const char *trust_path, const char *path, const plumb_trust *trust,
+                               const plumb_manifest_info *info)
+{
+    plumb_error err = {0};
+    if (trust == NULL) return;
+    plumb_status status = plumb__cli_check_trust(trust_path, trust, &err);
+    if (status == PLUMB_OK) status = check_version(path, trust, info, &err);
+    if (status != PLUMB_OK) plumb__cli_say("plumb: remark: %s", err.message);
 }
 
 static const char *text_of(const json_t *obj, const char *name)

@@ -33,6 +33,12 @@ PLUMB_API plumb_status plumb_prover_open(const char *path, const plumb_prover_op
                                          plumb_prover **prover, plumb_error *err) PLUMB_MUST_CHECK;
 PLUMB_API void plumb_prover_free(plumb_prover *prover);
 /* Number of records; and why the tile store had to be made, "" when it was there. Borrowed. */
+/* The manifest as far as a prover opens one: its statement, for plumb_manifest_describe and the
+ * state directory; no records and no withdrawals. Borrowed. */
+PLUMB_API const plumb_manifest *plumb_prover_manifest(const plumb_prover *prover);
+/* The line of a record by its number, NUL ended; free with plumb_text_free. */
+PLUMB_API plumb_status plumb_prover_line(const plumb_prover *prover, uint64_t index, char **line,
+                                         size_t *n, plumb_error *err) PLUMB_MUST_CHECK;
 PLUMB_API uint64_t plumb_prover_records(const plumb_prover *prover);
 PLUMB_API const char *plumb_prover_tiles_made(const plumb_prover *prover);
 /* The proof of the record of this id, n bytes and a NUL; free with plumb_text_free. *text is NULL

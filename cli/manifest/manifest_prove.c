@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char prove_help[] =
     "usage: plumb manifest prove NAME.plumb.json --id ID [--out FILE.tlog-proof]\n"
@@ -14,7 +15,10 @@ static const char prove_help[] =
     "carries\n"
     "the record's line (or not, with --without-record) and which any verifier of transparency "
     "logs\n"
-    "reads. NAME.tiles is made first where it is missing or wrong.\n"
+    "reads. NAME.tiles is made first where it is missing or wrong. A proof does not carry "
+    "withdrawals:\n"
+    "that the record was taken back is a remark on standard error, and so is a newer version seen\n"
+    "here.\n"
     "\n"
     "example: plumb manifest prove records.plumb.json --id deb:abgate --trust trust.json \\\n"
     "             --out abgate.tlog-proof\n";
@@ -95,6 +99,80 @@ static void print_json(const arguments *a, const char *text, uint64_t index, uin
                                     "records", (json_int_t)records, "proof", text));
 }
 
+/* ---- remarks: what the proof does not say ---- */
+
+static void remark_withdrawn(const arguments *a, int64_t since_s)
+{
+    char since[21];
+    plumb__cli_format_time(since_s, since);
+    plumb__cli_say("plumb: remark: record \"%s\" was withdrawn at %s; the proof says that it was "
+                   "signed, not that it may still be used",
+                   a->id, since);
+}
+
+/* By its own line. */
+static bool withdrawn_itself(const plumb_prover *prover, uint64_t index, int64_t *since_s)
+{
+    plumb_error err = {0};
+    char *line = NULL;
+    size_t n = 0;
+    if (plumb_prover_line(prover, index, &line, &n, &err) != PLUMB_OK) return false;
+    json_t *record = json_loadb(line, n, 0, NULL);
+    const char *when =
+        json_string_value(json_object_get(json_object_get(record, "consent"), "withdrawn"));
+    const bool withdrawn = when != NULL && plumb__cli_parse_time(when, since_s);
+    json_decref(record);
+    plumb_text_free(line);
+    return withdrawn;
+}
+
+/* By NAME.withdrawals: only the whole manifest can tell what its lines are worth. */
+static plumb_status withdrawn_later(const arguments *a, const plumb_manifest_info *info,
+                                    plumb_record *record, plumb_error *err)
+{
+    plumb_manifest_options options;
+    plumb_manifest *m = NULL;
+    plumb_manifest_options_default(&options);
+    options.untrusted = a->prover.trust == NULL;
+    options.allow_expired = true;
+    options.audience = info->audience;
+    options.records_path = a->prover.records_path;
+    plumb_status status = plumb_manifest_open(a->path, a->prover.trust, &options, &m, err);
+    const uint32_t number = status == PLUMB_OK ? plumb_manifest_find(m, a->id) : PLUMB_NO_RECORD;
+    if (number != PLUMB_NO_RECORD) status = plumb_manifest_record(m, number, record, err);
+    record->id = NULL; /* it goes with the manifest */
+    plumb_manifest_free(m);
+    return status;
+}
+
+static bool has_withdrawals(const char *path)
+{
+    char file[4200];
+    const size_t n = strlen(path), end = strlen(".plumb.json");
+    if (n <= end || n > 4096) return false;
+    snprintf(file, sizeof file, "%.*s.withdrawals", (int)(n - end), path);
+    return access(file, F_OK) == 0;
+}
+
+static void remark(const arguments *a, const plumb_prover *prover, uint64_t index)
+{
+    plumb_error err = {0};
+    plumb_manifest_info info;
+    plumb_record record;
+    int64_t since_s = 0;
+    plumb_record_default(&record);
+    plumb_manifest_describe(plumb_prover_manifest(prover), &info);
+    plumb__cli_remark_version(a->trust, a->path, a->prover.trust, &info);
+    if (withdrawn_itself(prover, index, &since_s)) {
+        remark_withdrawn(a, since_s);
+    } else if (has_withdrawals(a->path)) {
+        if (withdrawn_later(a, &info, &record, &err) != PLUMB_OK)
+            plumb__cli_say("plumb: remark: %s", err.message);
+        else if (record.withdrawn)
+            remark_withdrawn(a, record.withdrawn_s);
+    }
+}
+
 static plumb_status prove(const arguments *a, plumb_prover *prover, bool *found, plumb_error *err)
 {
     char *text = NULL;
@@ -112,6 +190,7 @@ static plumb_status prove(const arguments *a, plumb_prover *prover, bool *found,
     if (status == PLUMB_OK && text != NULL && a->out != NULL)
         plumb__cli_say("wrote %s: record %" PRIu64 " of %" PRIu64, a->out, index + 1,
                        plumb_prover_records(prover));
+    if (status == PLUMB_OK && text != NULL) remark(a, prover, index);
     plumb_text_free(text);
     return status;
 }

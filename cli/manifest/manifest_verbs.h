@@ -23,7 +23,8 @@ int plumb__manifest_verb_diff(int argc, char **argv);
 typedef struct plumb__manifest_view {
     const char *path, *trust, *audience;
     bool allow_expired;
-    bool check_seen;      /* against the versions that this machine has seen */
+    bool check_seen;      /* refuse what is not as this machine has seen it; else a remark */
+    bool remember;        /* then note what held */
     uint64_t seen;        /* after opening: the highest of them, 0: none */
     char fingerprint[65]; /* of the store's roots, after opening; "" without a store */
 } plumb__manifest_view;

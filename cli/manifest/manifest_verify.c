@@ -6,10 +6,14 @@
 
 static const char help_text[] =
     "usage: plumb manifest verify NAME.plumb.json --trust trust.json [--audience A]\n"
+    "                             [--remember]\n"
     "\n"
     "Checks signatures, digests, the record tree, expiry and audience, then every record; and "
     "that\n"
     "store and manifest are not older than, or other than, what this machine has seen (--state).\n"
+    "--remember notes store, version and withdrawals there once all of it holds, as the start of "
+    "a\n"
+    "run does; without it nothing is written.\n"
     "\n"
     "example: plumb manifest verify records.plumb.json --trust trust.json\n";
 
@@ -17,6 +21,7 @@ static int parse(int argc, char **argv, plumb__manifest_view *view, bool *help)
 {
     static const struct option options[] = {{"trust", required_argument, NULL, 'T'},
                                             {"audience", required_argument, NULL, 'a'},
+                                            {"remember", no_argument, NULL, 'r'},
                                             PLUMB__CLI_LONG_OPTIONS};
     int option;
     while ((option = plumb__cli_getopt("manifest verify", argc, argv, ":h", options)) != -1) {
@@ -24,6 +29,7 @@ static int parse(int argc, char **argv, plumb__manifest_view *view, bool *help)
         case 'h': *help = true; break;
         case 'T': view->trust = optarg; break;
         case 'a': view->audience = optarg; break;
+        case 'r': view->remember = true; break;
         default:
             if (!plumb__cli_take(option, optarg)) return PLUMB__EXIT_USAGE;
         }
@@ -49,7 +55,8 @@ static void print_time_and_seen(const plumb__manifest_view *view)
     if (view->seen > 0) {
         printf("seen here   up to version %" PRIu64 "\n", view->seen);
     } else {
-        puts("seen here   never: a rollback could not be noticed");
+        printf("seen here   never: a rollback could not be noticed (%s)\n",
+               view->remember ? "from now on it is" : "--remember notes it");
     }
 }
 

@@ -27,6 +27,12 @@ plumb_status plumb__manifest_view_open(plumb__manifest_view *view, plumb_manifes
     if (status == PLUMB_OK && view->check_seen) {
         status = plumb__cli_check_manifest(view->path, trust, *m, &view->seen, err);
     }
+    if (status == PLUMB_OK && !view->check_seen) {
+        plumb__cli_remark_seen(view->trust, view->path, trust, *m);
+    }
+    if (status == PLUMB_OK) {
+        status = plumb__cli_remember(view->remember, view->path, trust, *m, err);
+    }
     if (status != PLUMB_OK) {
         plumb_manifest_free(*m);
         *m = NULL;

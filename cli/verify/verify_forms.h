@@ -7,7 +7,7 @@
 
 typedef struct plumb__verify_arguments {
     const char *path, *trust, *manifest, *step_text, *record;
-    bool untrusted, full, closed, help;
+    bool untrusted, full, closed, remember, help;
 } plumb__verify_arguments;
 
 /* What can be seen of the path before anything is checked. */

@@ -42,6 +42,8 @@ int plumb__verify_manifest(const plumb__verify_arguments *a)
     if (status == PLUMB_OK)
         status = plumb__cli_check_manifest(a->path, trust, manifest, &seen, &err);
     if (status == PLUMB_OK)
+        status = plumb__cli_remember(a->remember, a->path, trust, manifest, &err);
+    if (status == PLUMB_OK)
         print(manifest);
     else
         fprintf(stderr, "%s: %s\n", plumb__cli_name(), err.message);

@@ -40,6 +40,11 @@ void plumb_prover_free(plumb_prover *p)
     plumb__free(p);
 }
 
+const plumb_manifest *plumb_prover_manifest(const plumb_prover *p)
+{
+    return p->manifest;
+}
+
 uint64_t plumb_prover_records(const plumb_prover *p)
 {
     return p->manifest->statement.records.count;
@@ -81,6 +86,7 @@ static plumb_status open_manifest(const char *path, const plumb_prover_options *
     PLUMB_TRY(plumb__manifest_path(path, ".checkpoint", checkpoint, err));
     if (o->trust != NULL) PLUMB_TRY(plumb__trust_check_expiry(o->trust, at_s, err));
     PLUMB_TRY(plumb__manifest_open_statement(path, o->trust, at_s, m, err));
+    plumb__hash_hex(&m->statement.records.root, m->root_hex);
     if (o->trust == NULL) PLUMB_TRY(plumb__manifest_read_checkpoint(path, NULL, m, err));
     if (m->checkpoint.size > 0) return PLUMB_OK;
     return plumb__fail(err, PLUMB_ERR_NOT_FOUND,
@@ -152,6 +158,19 @@ static plumb_status read_line(const plumb_prover *p, uint64_t index, plumb__byte
     PLUMB_TRY(plumb__grow(&line->data, &line->capacity, n + 1, 1, "record", err));
     line->size = n;
     return plumb__fd_read_at(p->records, line->data, n, from, p->records_path, err);
+}
+
+plumb_status plumb_prover_line(const plumb_prover *p, uint64_t index, char **line, size_t *n,
+                               plumb_error *err)
+{
+    plumb__bytes text = {0};
+    *line = NULL;
+    *n = 0;
+    plumb_status status = read_line(p, index, &text, err);
+    if (status == PLUMB_OK) status = plumb__memdup(line, text.data, text.size, err);
+    if (status == PLUMB_OK) *n = text.size;
+    plumb__bytes_free(&text);
+    return status;
 }
 
 /* A line that cannot be read as a record is not the one that is looked for. */

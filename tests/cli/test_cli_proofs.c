@@ -184,6 +184,33 @@ static void redacted(void **state)
                "plumb verify r.tlog-proof --trust empty.json --record line");
 }
 
+/* A proof is about the signed tree; that the record was taken back is said beside it. */
+static void withdrawn(void **state)
+{
+    (void)state;
+    must("plumb --quiet manifest withdraw records.plumb.json --id r2 --reason error --key acme.key "
+         "--passphrase-file pass --at 2026-11-22T09:00:00Z");
+    assert_cli(0, "",
+               "wrote q.tlog-proof: record 2 of 3\n"
+               "plumb: remark: record \"r2\" was withdrawn at 2026-11-22T09:00:00Z; the proof says "
+               "that it was signed, not that it may still be used\n",
+               "plumb manifest prove records.plumb.json --id r2 --trust trust.json --out "
+               "q.tlog-proof");
+    assert_int_equal(cli("plumb verify q.tlog-proof --trust trust.json")->code, 0);
+    assert_cli(0, "", "wrote q.tlog-proof: record 1 of 3\n",
+               "plumb manifest prove records.plumb.json --id r1 --trust trust.json --out "
+               "q.tlog-proof");
+    must("rm records.withdrawals");
+    cli_write("own.jsonl", "{\"id\":\"c\",\"consent\":{\"withdrawn\":\"2026-01-01T00:00:00Z\"},"
+                           "\"content\":{\"sha256\":\"" DIGEST "\",\"bytes\":11}}\n");
+    must(
+        "plumb --quiet manifest sign own.jsonl --key acme.key --passphrase-file pass --vendor acme "
+        "--dataset own --version 1");
+    const cli_run *run = cli("plumb manifest prove own.plumb.json --id c --untrusted --out q");
+    assert_int_equal(run->code, 0);
+    assert_non_null(strstr(run->err, "plumb: remark: record \"c\" was withdrawn at 2026-01-01T"));
+}
+
 static void helps(void **state)
 {
     (void)state;
@@ -200,8 +227,8 @@ static void helps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(payload_and_attach), cmocka_unit_test(witness), cmocka_unit_test(prove),
-        cmocka_unit_test(redacted),           cmocka_unit_test(helps),
+        cmocka_unit_test(payload_and_attach), cmocka_unit_test(witness),   cmocka_unit_test(prove),
+        cmocka_unit_test(redacted),           cmocka_unit_test(withdrawn), cmocka_unit_test(helps),
     };
     return cmocka_run_group_tests(tests, prepare, cli_teardown);
 }

@@ -133,6 +133,56 @@ static void customer_follows(void **state)
     assert_non_null(strstr(run->err, "plumb: old.json: rollback: "));
 }
 
+static void assert_remarks(const char *command, const char *text)
+{
+    const cli_run *run = cli("plumb --state reader %s --trust trust.json", command);
+    assert_true(run->code == 0 || (run->code == 1 && strstr(command, " diff ") != NULL));
+    if (strstr(run->err, text) == NULL) fail_msg("%s: %s", command, run->err);
+}
+
+/* A customer who only verifies: what is remembered when asked for, and refused from then on; what
+ * only looks says so and goes on. */
+static void customer_remembers(void **state)
+{
+    (void)state;
+    const cli_run *run =
+        works("plumb --state reader manifest verify records.plumb.json --trust trust.json");
+    assert_string_equal(line_of(run->out, "seen here "),
+                        "seen here   never: a rollback could not be noticed (--remember notes it)");
+    assert_int_not_equal(access("reader", F_OK), 0); /* nothing is written unasked */
+    run = cli("plumb --state reader manifest verify records.plumb.json --trust old.json.gone "
+              "--remember");
+    assert_int_not_equal(run->code, 0);
+    assert_int_not_equal(access("reader", F_OK), 0); /* nor when it does not hold */
+    assert_cli(2, "", "plumb: --remember wants --trust; see plumb verify --help\n",
+               "plumb verify records.plumb.json --untrusted --remember");
+    works("plumb --state reader manifest verify records.plumb.json --trust trust.json --remember");
+    run = works("plumb --state reader manifest verify records.plumb.json --trust trust.json");
+    assert_string_equal(line_of(run->out, "seen here "), "seen here   up to version 1");
+    assert_string_equal(run->err, "");
+    run = works("plumb --state reader manifest show records.plumb.json --trust trust.json");
+    assert_string_equal(run->err, "");
+    works("mkdir two && cp records.jsonl two && plumb --quiet manifest sign two/records.jsonl "
+          "--key v.key" PASS " --vendor acme --dataset set --version 2 && "
+          "plumb manifest withdraw two/records.plumb.json --id r1 --reason error --key v.key" PASS);
+    works("plumb --state reader verify two/records.plumb.json --trust trust.json --remember");
+    run = cli("plumb --state reader manifest verify records.plumb.json --trust trust.json");
+    assert_int_equal(run->code, 5);
+    assert_non_null(
+        strstr(run->err, "plumb: records.plumb.json: rollback: version 2 of acme/set "));
+    static const char remark[] = "plumb: remark: records.plumb.json: rollback: version 2 of acme/";
+    assert_remarks("manifest show records.plumb.json", remark);
+    assert_remarks("manifest diff records.plumb.json two/records.plumb.json", remark);
+    assert_remarks("manifest export records.plumb.json --to croissant --out .", remark);
+    assert_remarks("manifest prove records.plumb.json --id r1 --out p",
+                   "plumb: remark: records.plumb.json: version 2 of acme/set was seen, this is "
+                   "version 1\n");
+    works("rm two/records.withdrawals");
+    run = cli("plumb --state reader verify two/records.plumb.json --trust trust.json");
+    assert_int_equal(run->code, 5);
+    assert_non_null(strstr(run->err, "rollback: 1 withdrawals from version 2 of acme/set were "));
+}
+
 static void stolen_key(void **state)
 {
     char keyid[80], line[900];
@@ -222,8 +272,9 @@ static void usage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(two_keepers), cmocka_unit_test(warns), cmocka_unit_test(customer_follows),
-        cmocka_unit_test(stolen_key),  cmocka_unit_test(usage),
+        cmocka_unit_test(two_keepers),      cmocka_unit_test(warns),
+        cmocka_unit_test(customer_follows), cmocka_unit_test(customer_remembers),
+        cmocka_unit_test(stolen_key),       cmocka_unit_test(usage),
     };
     return cmocka_run_group_tests(tests, prepare, cli_teardown);
 }

@@ -118,7 +118,7 @@ grep -q '^manifest    is the one given, with all its withdrawals$' out || fail "
 grep -Eq '^records     of 8: presented 8, learned from [1-6], withdrawn 2 rejected$' out ||
     fail "verify says $(cat out)"
 plumb verify acme.receipt.json --trust trust.json --json >out || fail "verify --json"
-grep -Eq '"learned_from":[1-6],.*"presented":8,.*_rejected_as_withdrawn":[1-9].*"withdrawn":2}' out ||
+grep -Eq '"learned_from":[1-6],.*"presented":8,.*_as_withdrawn":[1-9].*"withdrawn":2}' out ||
     fail "verify --json says $(cat out)"
 plumb manifest receipt acme.receipt.json --trust trust.json >out || fail "show"
 grep -q '^decisions   .*rejected (withdrawn) ' out || fail "show says $(cat out)"
