@@ -83,7 +83,8 @@ const plumb__h5_spec plumb__h5_specs[PLUMB__H5_COLUMN_COUNT] = {
 
     COLUMN("units", "example", I32, UNITS, ONE, "row of /examples, -1: not in the manifest",
            "the example"),
-    COLUMN("units", "segment", I32, UNITS, ONE, "segment, -1: whole", "segment of the example"),
+    COLUMN("units", "segment", I32, UNITS, ONE, "segment, -1: whole, -2: rest",
+           "segment of the example"),
     COLUMN("units", "micro_batch", U16, UNITS, ONE, "micro-batch",
            "micro-batch of the step, from 0"),
     COLUMN("units", "rows", U16, UNITS, ONE, "rows", "token positions; 65535 stands for more"),

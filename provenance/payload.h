@@ -43,7 +43,7 @@ typedef struct plumb__step {
     uint32_t n_units, n_uses; /* n_units <= units_declared: empty slots leave no row */
     /* per unit [U] */
     const int32_t *example;      /* record number in the manifest, -1: not in it */
-    const int32_t *segment;      /* -1: whole */
+    const int32_t *segment;      /* -1: whole, -2: outside all segments */
     const uint16_t *micro_batch; /* 0.. */
     const uint16_t *rows;        /* saturating at 65535 */
     const float *unit_weight;    /* record times segment, as applied; 0 when rejected */

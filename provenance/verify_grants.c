@@ -8,13 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* plumb_reason of runtime/plumb.h, whose numbers are pinned by the format. */
+/* plumb_reason and PLUMB_REST of runtime/plumb.h, whose numbers are pinned by the format. */
 enum {
     REASON_UNKNOWN = 2,
     REASON_ZERO_WEIGHT = 4,
     REASON_UNKNOWN_PASSED = 6,
     REASON_SEGMENT = 7,
-    REASON_WITHDRAWN = 9
+    REASON_WITHDRAWN = 9,
+    SEGMENT_REST = -2
 };
 
 static uint16_t stored(double value, double max_mask)
@@ -123,10 +124,12 @@ static plumb_status grant_known(plumb__grants *grants, const plumb__step *step, 
     out->mask = grants->row;
     const int32_t segment = step->segment[unit];
     const plumb_segment *segments = plumb_manifest_segments(v->manifest, out->number, &n_segments);
-    if (segment < -1)
+    if (segment < SEGMENT_REST)
         return plumb__fail(err, PLUMB_ERR_MISMATCH, "step %llu: example %s has segment %d",
                            (unsigned long long)step->step, out->id, segment);
-    const bool missing = segment >= 0 && (uint32_t)segment >= n_segments;
+    /* a record with segments is never whole, one without them has no rest */
+    const bool missing = segment >= 0 ? (uint32_t)segment >= n_segments
+                                      : (segment == SEGMENT_REST) != (n_segments > 0);
     if (segment >= 0 && !missing) out->weight *= segments[segment].weight;
     if (record.withdrawn || missing || !((float)out->weight > 0)) {
         out->refused = true;

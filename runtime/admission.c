@@ -50,7 +50,7 @@ static plumb_status check_unit(const plumb_unit *unit, size_t i, uint64_t total_
                            i, unit->id, (unsigned long long)unit->first_row,
                            (unsigned long long)(unit->first_row + unit->rows - 1),
                            (unsigned long long)total_rows);
-    if (unit->segment < PLUMB_WHOLE)
+    if (unit->segment < PLUMB_REST)
         return plumb__fail(err, PLUMB_ERR_ARGUMENT, "unit %zu (id \"%.100s\") has segment %d", i,
                            unit->id, unit->segment);
     if (!unit->content && unit->content_bytes)
@@ -117,8 +117,14 @@ static void decide(plumb__columns *c, uint32_t row, plumb_decision decision, plu
     if (decision == PLUMB_REJECTED) c->weight[row] = 0.0f;
 }
 
-static bool content_matches(const plumb_unit *unit, const plumb_record *record)
+/* `before` is the unit in the row before, of the same call: parts of one record share its content,
+ * which is hashed once. */
+static bool content_matches(const plumb__columns *c, uint32_t row, const plumb_unit *unit,
+                            const plumb_unit *before, const plumb_record *record)
 {
+    if (before && c->checked[row - 1] && c->example[row - 1] == c->example[row] &&
+        before->content == unit->content && before->content_bytes == unit->content_bytes)
+        return c->reason[row - 1] != PLUMB_REASON_CONTENT;
     if (unit->content_bytes != record->content_bytes) return false;
     const plumb__hash have = plumb__sha256(unit->content, unit->content_bytes);
     return memcmp(have.bytes, record->sha256, sizeof have.bytes) == 0;
@@ -164,15 +170,16 @@ static double or_default(double stated, double by_policy)
 }
 
 /* The profile that governs a unit and the weight of its loss: its segment's own beside the
- * record's. False: no such segment. */
+ * record's. False: no such segment. A record that is divided has terms that PLUMB_WHOLE would pass
+ * over, one that is not has no rest. */
 static bool find_terms(const plumb_run *run, uint32_t number, int32_t segment,
                        const plumb_record *record, uint32_t *profile, double *weight)
 {
     *profile = record->profile_number;
     *weight = record->weight;
-    if (segment < 0) return true;
     uint32_t n = 0;
     const plumb_segment *segments = plumb_manifest_segments(run->manifest, number, &n);
+    if (segment < 0) return (segment == PLUMB_REST) == (n > 0);
     if ((uint32_t)segment >= n) return false;
     *profile = segments[segment].profile;
     *weight *= segments[segment].weight;
@@ -180,7 +187,7 @@ static bool find_terms(const plumb_run *run, uint32_t number, int32_t segment,
 }
 
 static void admit_known(plumb_run *run, uint32_t row, const plumb_unit *unit,
-                        const plumb_record *record)
+                        const plumb_unit *before, const plumb_record *record)
 {
     plumb__columns *c = &run->columns;
     uint32_t profile = 0;
@@ -192,7 +199,7 @@ static void admit_known(plumb_run *run, uint32_t row, const plumb_unit *unit,
         return;
     }
     c->checked[row] = unit->content && record->has_digest;
-    if (c->checked[row] && !content_matches(unit, record)) {
+    if (c->checked[row] && !content_matches(c, row, unit, before, record)) {
         decide(c, row, PLUMB_REJECTED, PLUMB_REASON_CONTENT);
         return;
     }
@@ -236,7 +243,7 @@ static uint32_t group_of(plumb_run *run, int32_t example)
     return group;
 }
 
-static void admit(plumb_run *run, uint32_t row, const plumb_unit *unit)
+static void admit(plumb_run *run, uint32_t row, const plumb_unit *unit, const plumb_unit *before)
 {
     plumb__columns *c = &run->columns;
     const size_t edge = (size_t)row * run->n_uses;
@@ -262,7 +269,7 @@ static void admit(plumb_run *run, uint32_t row, const plumb_unit *unit)
         plumb_manifest_record(run->manifest, number, &record, NULL) != PLUMB_OK)
         admit_unknown(run, row);
     else
-        admit_known(run, row, unit, &record);
+        admit_known(run, row, unit, before, &record);
     c->group[row] = group_of(run, c->example[row]);
 }
 
@@ -289,6 +296,7 @@ plumb_status plumb_batch_begin(plumb_run *run, const plumb_unit *units, size_t n
 {
     PLUMB_TRY(check_batch(run, units, n, total_rows, err));
     plumb__batch *b = &run->batch;
+    const plumb_unit *before = NULL;
     b->n = n;
     b->total_rows = total_rows;
     b->has_loss = b->by_entropy = false;
@@ -300,7 +308,8 @@ plumb_status plumb_batch_begin(plumb_run *run, const plumb_unit *units, size_t n
         b->reason[i] = PLUMB_REASON_NONE;
         if (units[i].rows == 0) continue;
         b->row[i] = run->rows_so_far++;
-        admit(run, b->row[i], &units[i]);
+        admit(run, b->row[i], &units[i], before);
+        before = &units[i];
         b->decision[i] = run->columns.decision[b->row[i]];
         b->reason[i] = run->columns.reason[b->row[i]];
         b->hardest[i] = run->columns.weight[b->row[i]] > 64.0f ? 0.0f : 1.0f;

@@ -175,14 +175,15 @@ PLUMB_API void plumb_step_info_default(plumb_step_info *info) PLUMB_NONNULL(1);
 PLUMB_API plumb_status plumb_step_begin(plumb_run *run, const plumb_step_info *info,
                                         plumb_error *err) PLUMB_MUST_CHECK PLUMB_NONNULL(1, 2);
 
-#define PLUMB_WHOLE (-1)
+#define PLUMB_WHOLE (-1) /* a record that has no segments */
+#define PLUMB_REST (-2)  /* rows of a record that lie in none of its segments */
 
-/* One unit of a micro-batch: an example, or a segment of one. Rows of different units do not
- * overlap; rows of no unit are padding. Units are listed in slot order; rows == 0 is an empty slot.
- */
+/* One unit of a micro-batch: an example, a segment of one, or rows of one between its segments.
+ * Rows of different units do not overlap; rows of no unit are padding. Units are listed in slot
+ * order; rows == 0 is an empty slot. */
 typedef struct plumb_unit {
     const char *id;  /* the record's id */
-    int32_t segment; /* index into the record's segments, or PLUMB_WHOLE */
+    int32_t segment; /* index into the record's segments, PLUMB_WHOLE or PLUMB_REST */
     uint64_t first_row, rows;
     const void *content; /* the example's bytes, checked against the record's digest; NULL: not
                             checked, and recorded as not checked */
@@ -203,7 +204,7 @@ typedef enum plumb_reason {
     PLUMB_REASON_ZERO_WEIGHT = 4,    /* the record's weight is 0 */
     PLUMB_REASON_NO_DEPTH = 5,       /* the profile is 0 at every layer of this model */
     PLUMB_REASON_UNKNOWN_PASSED = 6, /* policy unknown: pass */
-    PLUMB_REASON_SEGMENT = 7,        /* the record has no such segment */
+    PLUMB_REASON_SEGMENT = 7,        /* the record has no such segment, or is divided into some */
     PLUMB_REASON_EXHAUSTED = 8,      /* its run ledger is used up at every layer it may reach */
     PLUMB_REASON_WITHDRAWN = 9       /* its consent was, or its vendor withdrew it */
 } plumb_reason;

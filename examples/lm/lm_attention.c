@@ -1,4 +1,4 @@
-/* Attention over the heads of all units of a batch: one task per (unit, head). */
+/* Attention over the heads of all sequences of a batch: one task per (sequence, head). */
 #include "lm_region.h"
 
 #include "runtime/plumb.h"
@@ -13,13 +13,13 @@ static size_t claim(lm_work *work)
 static lm_head head_of(const lm_region *r, size_t task)
 {
     const lm_shape *shape = &r->model->shape;
-    const size_t unit = task / shape->heads, head = task % shape->heads;
+    const size_t sequence = task / shape->heads, head = task % shape->heads;
     const size_t width = shape->width, narrow = width / shape->heads;
-    const size_t row = r->batch->first[unit], at = row * width + head * narrow;
+    const size_t row = r->batch->first[sequence], at = row * width + head * narrow;
     const size_t at_qkv = row * 3 * width + head * narrow;
     const lm_saved *s = &r->work->saved[r->block];
     real *dqkv = r->work->d_qkv + at_qkv;
-    return (lm_head){.length = r->batch->length[unit],
+    return (lm_head){.length = r->batch->length[sequence],
                      .width = narrow,
                      .q = s->qkv + at_qkv,
                      .k = s->qkv + at_qkv + width,
@@ -28,7 +28,7 @@ static lm_head head_of(const lm_region *r, size_t task)
                      .o = s->att + at,
                      .d_o = r->work->d_att + at,
                      .ldo = width,
-                     .lse = s->lse + row * shape->heads + head * r->batch->length[unit],
+                     .lse = s->lse + row * shape->heads + head * r->batch->length[sequence],
                      .dq = dqkv,
                      .dk = dqkv + width,
                      .dv = dqkv + 2 * width};
@@ -57,10 +57,10 @@ static void back_task(void *ctx, size_t task)
 
 void lm_attention_forward(lm_region *region)
 {
-    plumb_parallel(region->batch->n_units * region->model->shape.heads, forward_task, region);
+    plumb_parallel(region->batch->n_sequences * region->model->shape.heads, forward_task, region);
 }
 
 void lm_attention_back(lm_region *region)
 {
-    plumb_parallel(region->batch->n_units * region->model->shape.heads, back_task, region);
+    plumb_parallel(region->batch->n_sequences * region->model->shape.heads, back_task, region);
 }

@@ -16,6 +16,65 @@ static plumb_status refuse(plumb_error *err, plumb_status status, const char *me
     return status;
 }
 
+/* ---- segments ---- */
+
+static bool all_bytes(const lm_example *e)
+{
+    for (uint32_t s = 0; s < e->n_segments; s++)
+        if (e->segments[s].kind != PLUMB_SEGMENT_BYTES) return false;
+    return true;
+}
+
+/* Messages and parts are no bytes of the text. Their terms would be lost if the record were taken
+ * without them, and a loop that leaves records out in silence hides what a run learned from. */
+static plumb_status refuse_segments(const lm_example *e, plumb_error *err)
+{
+    err->status = PLUMB_ERR_FORMAT;
+    err->os_errno = 0;
+    (void)snprintf(err->message, sizeof err->message,
+                   "record \"%.256s\" has a segment that is a message or a part; plumb-lm trains "
+                   "on \"text\" and takes segments that are \"bytes\" of it only: sign a manifest "
+                   "without the record's \"text\", or without such segments",
+                   e->id);
+    return err->status;
+}
+
+/* Which unit the byte `at` begins, and where that ends; `next` is the first segment not yet met. */
+static int32_t unit_at(const lm_example *e, size_t at, size_t length, uint32_t *next, size_t *to)
+{
+    *to = length;
+    if (e->n_segments == 0) return PLUMB_WHOLE;
+    if (*next == e->n_segments || e->segments[*next].from >= length) return PLUMB_REST;
+    const plumb_segment *s = &e->segments[*next];
+    if (s->from <= at) {
+        if (s->to < length) *to = (size_t)s->to;
+        return (int32_t)(*next)++;
+    }
+    *to = (size_t)s->from;
+    return PLUMB_REST;
+}
+
+/* The units of an example whose first `length` bytes lie in the rows from `first` on: the whole, or
+ * one for each segment and for each run of bytes outside. How many; units NULL: only counts. */
+static size_t lay_units(const lm_example *e, size_t first, size_t length, plumb_unit *units)
+{
+    size_t n = 0, to = 0;
+    uint32_t next = 0;
+    for (size_t at = 0; at < length; at = to, n++) {
+        const int32_t segment = unit_at(e, at, length, &next, &to);
+        if (!units) continue;
+        units[n] = (plumb_unit){.id = e->id,
+                                .segment = segment,
+                                .first_row = first + at,
+                                .rows = to - at,
+                                .content = e->text,
+                                .content_bytes = e->bytes};
+    }
+    return n;
+}
+
+/* ---- the list of records ---- */
+
 static plumb_status collect(const plumb_manifest *manifest, uint64_t records, lm_data *data,
                             plumb_error *err)
 {
@@ -24,20 +83,24 @@ static plumb_status collect(const plumb_manifest *manifest, uint64_t records, lm
         const plumb_status status = plumb_manifest_record(manifest, i, &record, err);
         if (status != PLUMB_OK) return status;
         if (!record.text || record.text[0] == 0) continue;
-        data->examples[data->n++] =
-            (lm_example){.id = record.id, .text = record.text, .bytes = strlen(record.text)};
+        lm_example *e = &data->examples[data->n++];
+        *e = (lm_example){.id = record.id, .text = record.text, .bytes = strlen(record.text)};
+        e->segments = plumb_manifest_segments(manifest, i, &e->n_segments);
+        if (!all_bytes(e)) return refuse_segments(e, err);
+        e->units = (uint32_t)lay_units(e, 0, lm_data_length(data, e), NULL);
+        if (e->units > data->most_units) data->most_units = e->units;
     }
     if (data->n == 0)
         return refuse(err, PLUMB_ERR_FORMAT, "no record of the manifest has a text to train on");
     return PLUMB_OK;
 }
 
-plumb_status lm_data_open(const plumb_manifest *manifest, uint64_t seed, lm_data *data,
-                          plumb_error *err)
+plumb_status lm_data_open(const plumb_manifest *manifest, uint64_t seed, size_t context,
+                          lm_data *data, plumb_error *err)
 {
     plumb_manifest_info info = {.size = sizeof info, .version = PLUMB_STRUCT_VERSION};
     plumb_manifest_describe(manifest, &info);
-    *data = (lm_data){.seed = seed, .epoch = UINT64_MAX};
+    *data = (lm_data){.seed = seed, .context = context, .epoch = UINT64_MAX};
     data->examples = calloc(info.records ? info.records : 1, sizeof *data->examples);
     data->order = calloc(info.records ? info.records : 1, sizeof *data->order);
     plumb_status status = PLUMB_ERR_NO_MEMORY;
@@ -66,17 +129,24 @@ const lm_example *lm_data_at(lm_data *data, uint64_t k)
     return &data->examples[data->order[k % data->n]];
 }
 
-bool lm_batch_space_init(lm_batch_space *space, size_t max_units, size_t context)
+size_t lm_data_length(const lm_data *data, const lm_example *e)
 {
-    const size_t rows = max_units * context;
-    const size_t unit_bytes = sizeof(plumb_unit) + 2 * sizeof(size_t);
-    char *at = calloc(1, max_units * unit_bytes + 3 * rows * sizeof(int32_t));
-    *space = (lm_batch_space){.max_units = max_units, .context = context, .memory = at};
+    return e->bytes < data->context ? e->bytes : data->context;
+}
+
+/* ---- batches ---- */
+
+bool lm_batch_space_init(lm_batch_space *space, const lm_data *data, size_t sequences)
+{
+    const size_t rows = sequences * data->context, max_units = sequences * data->most_units;
+    const size_t bytes = max_units * sizeof(plumb_unit) + 2 * sequences * sizeof(size_t);
+    char *at = calloc(1, bytes + 3 * rows * sizeof(int32_t));
+    *space = (lm_batch_space){.max_units = max_units, .memory = at};
     if (!at) return false;
     space->units = (plumb_unit *)(void *)at;
     space->batch.first = (size_t *)(void *)(at + max_units * sizeof(plumb_unit));
-    space->batch.length = space->batch.first + max_units;
-    space->batch.tokens = (int32_t *)(void *)(space->batch.length + max_units);
+    space->batch.length = space->batch.first + sequences;
+    space->batch.tokens = (int32_t *)(void *)(space->batch.length + sequences);
     space->batch.positions = space->batch.tokens + rows;
     space->batch.targets = space->batch.positions + rows;
     return true;
@@ -100,20 +170,16 @@ static void fill_rows(lm_batch *batch, size_t first, const char *text, size_t le
 void lm_batch_fill(lm_batch_space *space, lm_data *data, uint64_t from, size_t n)
 {
     lm_batch *batch = &space->batch;
-    batch->n_units = n;
+    batch->n_sequences = n;
     batch->rows = 0;
-    for (size_t u = 0; u < n; u++) {
-        const lm_example *e = lm_data_at(data, from + u);
-        const size_t length = e->bytes < space->context ? e->bytes : space->context;
-        batch->first[u] = batch->rows;
-        batch->length[u] = length;
+    space->n_units = 0;
+    for (size_t k = 0; k < n; k++) {
+        const lm_example *e = lm_data_at(data, from + k);
+        const size_t length = lm_data_length(data, e);
+        batch->first[k] = batch->rows;
+        batch->length[k] = length;
         fill_rows(batch, batch->rows, e->text, length);
-        space->units[u] = (plumb_unit){.id = e->id,
-                                       .segment = PLUMB_WHOLE,
-                                       .first_row = batch->rows,
-                                       .rows = length,
-                                       .content = e->text,
-                                       .content_bytes = e->bytes};
+        space->n_units += lay_units(e, batch->rows, length, space->units + space->n_units);
         batch->rows += length;
     }
 }

@@ -85,10 +85,10 @@ static inline real *lm_grad_of(const lm_model *model, size_t layer)
     return model->grads + model->layers[layer].offset;
 }
 
-/* Units laid end to end: rows [first[u], first[u] + length[u]) belong to unit u and attend only to
- * each other. No padding. */
+/* Sequences laid end to end: rows [first[s], first[s] + length[s]) belong to sequence s and attend
+ * only to each other. No padding. */
 typedef struct lm_batch {
-    size_t n_units, rows;
+    size_t n_sequences, rows;
     size_t *first, *length;
     int32_t *tokens, *positions, *targets;
 } lm_batch;

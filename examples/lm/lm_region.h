@@ -58,7 +58,8 @@ static inline void lm_apply_back(size_t rows, size_t in, size_t out, const real 
             (int)out, w, (int)in, 0, dx, (int)in);
 }
 
-/* Tasks unit * heads + head of attention; the backward one reads work->d_att, writes work->d_qkv.
+/* Tasks sequence * heads + head of attention; the backward one reads work->d_att, writes
+ * work->d_qkv.
  * */
 void lm_attention_forward(lm_region *region);
 void lm_attention_back(lm_region *region);

@@ -19,22 +19,23 @@ double lm_rate_at(const lm_options *options, uint64_t step)
     return peak * (0.1 + 0.45 * (1 + cos(PI * (at - warmup) / (horizon - warmup))));
 }
 
-/* Units of micro-batch k of a step. */
+/* Sequences of micro-batch k of a step. */
 static size_t share(const lm_options *o, uint64_t k)
 {
     return (size_t)(o->batch * (k + 1) / o->micro_batches - o->batch * k / o->micro_batches);
 }
 
 /* Every byte of the step is a target: the normaliser. */
-static double count_targets(lm_trainer *t, uint64_t from)
+static void count(lm_trainer *t, uint64_t from)
 {
-    const lm_options *o = t->options;
-    uint64_t sum = 0;
-    for (uint64_t k = 0; k < o->batch; k++) {
-        const size_t bytes = lm_data_at(&t->data, from + k)->bytes;
-        sum += bytes < o->context ? bytes : o->context;
+    uint64_t targets = 0, units = 0;
+    for (uint64_t k = 0; k < t->options->batch; k++) {
+        const lm_example *e = lm_data_at(&t->data, from + k);
+        targets += lm_data_length(&t->data, e);
+        units += e->units;
     }
-    return (double)sum;
+    t->tokens = (double)targets;
+    t->units = units;
 }
 
 static plumb_status governed_loss(lm_trainer *t)
@@ -57,7 +58,7 @@ static plumb_status governed_micro_batch(lm_trainer *t)
 {
     const lm_batch *batch = &t->space.batch;
     plumb_status status =
-        plumb_batch_begin(t->run, t->space.units, batch->n_units, batch->rows, &t->err);
+        plumb_batch_begin(t->run, t->space.units, t->space.n_units, batch->rows, &t->err);
     if (status != PLUMB_OK) return status;
     lm_forward(&t->model, &t->work, batch);
     status = governed_loss(t);
@@ -94,7 +95,7 @@ static plumb_status begin(lm_trainer *t, uint64_t step)
     plumb_step_info_default(&info);
     info.step = step;
     info.micro_batches = (uint32_t)t->options->micro_batches;
-    info.units = (uint32_t)t->options->batch;
+    info.units = t->units < UINT32_MAX ? (uint32_t)t->units : UINT32_MAX; /* refused there */
     info.normaliser = t->tokens;
     return plumb_step_begin(t->run, &info, &t->err);
 }
@@ -123,7 +124,7 @@ plumb_status lm_trainer_step(lm_trainer *t)
                                         .weight_decay = o->weight_decay,
                                         .grad_clip = o->grad_clip};
     t->loss = 0;
-    t->tokens = count_targets(t, from);
+    count(t, from);
     plumb_status status = begin(t, step);
     if (status == PLUMB_OK) status = micro_batches(t, from);
     if (status == PLUMB_OK && t->run) status = plumb_step_decide(t->run, &t->live, &t->err);

@@ -79,7 +79,7 @@ static plumb_status open_data(lm_trainer *t)
         options.withdrawals_path = strcmp(o->withdrawals, "none") == 0 ? "" : o->withdrawals;
     status = plumb_manifest_open(o->manifest, t->trust, &options, &t->manifest, &t->err);
     if (status != PLUMB_OK) return status;
-    return lm_data_open(t->manifest, o->seed, &t->data, &t->err);
+    return lm_data_open(t->manifest, o->seed, o->context, &t->data, &t->err);
 }
 
 static plumb_status open_model(lm_trainer *t)
@@ -90,11 +90,11 @@ static plumb_status open_model(lm_trainer *t)
                             .heads = o->heads,
                             .context = o->context,
                             .tied = o->tied};
-    const size_t units = (size_t)((o->batch + o->micro_batches - 1) / o->micro_batches);
+    const size_t sequences = (size_t)((o->batch + o->micro_batches - 1) / o->micro_batches);
     if (!lm_model_init(&t->model, &shape, o->seed)) return out_of_memory(t, "the model");
-    if (!lm_work_init(&t->work, &t->model, units * o->context, units))
+    if (!lm_work_init(&t->work, &t->model, sequences * o->context, sequences))
         return out_of_memory(t, "the activations; lower --batch or raise --micro-batches");
-    if (!lm_batch_space_init(&t->space, units, o->context)) return out_of_memory(t, "a batch");
+    if (!lm_batch_space_init(&t->space, &t->data, sequences)) return out_of_memory(t, "a batch");
     return PLUMB_OK;
 }
 
@@ -111,8 +111,8 @@ static plumb_status create_run(lm_trainer *t, const char *trainer_json)
     config.seed = o->seed;
     config.horizon_steps = o->horizon;
     config.trainer_json = trainer_json;
-    config.max_units = (uint32_t)t->space.max_units;
-    config.max_rows = t->space.max_units * o->context;
+    config.max_units = t->space.max_units < UINT32_MAX ? (uint32_t)t->space.max_units : UINT32_MAX;
+    config.max_rows = t->work.max_rows;
     plumb_status status = plumb_run_create(&config, t->manifest, &t->run, &t->err);
     if (status == PLUMB_OK) status = lm_govern_open(&t->governed, t->run, &t->model, &t->err);
     return status;

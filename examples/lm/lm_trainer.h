@@ -22,6 +22,7 @@ typedef struct lm_trainer {
     uint64_t step; /* the last one that was done */
     bool saved;    /* it has its checkpoint */
     double loss, tokens;
+    uint64_t units; /* of the step: one for each sequence, or more where records have segments */
     plumb_error err;
 } lm_trainer;
 

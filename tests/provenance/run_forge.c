@@ -23,7 +23,8 @@ static const char policy_text[] =
 
 /* ---- the manifest ------------------------------------------------------------------------- */
 
-/* Record 9 is deb:abgate#use, 10 has weight 0, 11 half a weight, 1 budgets of its own. */
+/* Record 9 is deb:abgate#use, 10 has weight 0, 11 half a weight, 1 budgets of its own, 2 a segment
+ * by somebody else. */
 static void write_records(const fixture *f)
 {
     static const char *const facets[] = {"use", "role", "interface"};
@@ -39,7 +40,9 @@ static void write_records(const fixture *f)
             "\"id\":\"deb:%s#%s\",\"rubric\":\"%s@1\"%s}\n",
             i % 4 == 0 ? ",\"src:debtags\"" : "", i / 6, teams[i % 3 + i / 9], i,
             i % 2 == 0 ? "sound" : "web", i == 9 ? "abgate" : package, facets[i % 3], facets[i % 3],
-            i == 1    ? ",\"budget\":{\"run\":0.25,\"step\":0.1}"
+            i == 2    ? ",\"segments\":[{\"annotators\":[\"src:guest\"],\"bytes\":[0,1],\"depth\":"
+                        "\"none\"}]"
+            : i == 1  ? ",\"budget\":{\"run\":0.25,\"step\":0.1}"
             : i == 10 ? ",\"weight\":0"
             : i == 11 ? ",\"weight\":0.5"
                       : "");
@@ -304,6 +307,7 @@ static void admit(forge *g, uint32_t u, uint64_t step)
     memset(m->mask + row, 0, FORGE_USES * sizeof *m->mask);
     if (m->example[u] < 0) return;
     assert_works(plumb_manifest_record(g->manifest, (uint32_t)m->example[u], &record, err));
+    m->segment[u] = record.n_segments > 0 ? -2 : -1;
     m->reason[u] = 4; /* weight 0 */
     if (!(record.weight > 0)) return;
     m->unit_weight[u] = (float)record.weight;

@@ -31,7 +31,7 @@ static void make_units(made_step *m, source *s, uint32_t n_examples)
 {
     for (uint32_t u = 0; u < m->step.n_units; u++) {
         m->example[u] = (int32_t)(draw(s) * (n_examples + 1)) - 1;
-        m->segment[u] = (int32_t)(draw(s) * 3) - 1;
+        m->segment[u] = (int32_t)(draw(s) * 4) - 2;
         m->micro_batch[u] = (uint16_t)(u % 2);
         m->rows[u] = (uint16_t)(1 + draw(s) * 200);
         m->unit_weight[u] = (float)draw(s);

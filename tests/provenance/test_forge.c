@@ -100,6 +100,46 @@ static void an_unknown_example_admitted(void **state)
         "by manifest and policy it is rejected");
 }
 
+static void whole(forge *g)
+{
+    made_step *m = &g->made;
+    if (m->step.step != STEP) return;
+    assert_int_equal(m->segment[5], -2);
+    m->segment[5] = -1;
+}
+
+static void a_divided_record_taken_whole(void **state)
+{
+    assert_forgery(*state, "whole", whole, true,
+                   "step 3: example deb:p02#interface: decision 0 for reason 0 with weight 1, but "
+                   "by manifest and policy it is rejected");
+}
+
+static void no_rest(forge *g)
+{
+    made_step *m = &g->made;
+    if (m->step.step == STEP) m->segment[0] = -2;
+}
+
+static void the_rest_of_an_undivided_record(void **state)
+{
+    assert_forgery(*state, "no-rest", no_rest, true,
+                   "step 3: example deb:abgate#use: decision 0 for reason 0 with weight 1, but by "
+                   "manifest and policy it is rejected");
+}
+
+static void beyond_rest(forge *g)
+{
+    made_step *m = &g->made;
+    if (m->step.step == STEP) m->segment[0] = -3;
+}
+
+static void a_segment_below_all(void **state)
+{
+    assert_forgery(*state, "beyond-rest", beyond_rest, true,
+                   "step 3: example deb:abgate#use has segment -3");
+}
+
 static void mask_of_rejected(forge *g)
 {
     made_step *m = &g->made;
@@ -468,6 +508,9 @@ int main(void)
         cmocka_unit_test(an_unknown_example_admitted),
         cmocka_unit_test(a_rejected_example_with_a_mask),
         cmocka_unit_test(a_record_weighing_more),
+        cmocka_unit_test(a_divided_record_taken_whole),
+        cmocka_unit_test(the_rest_of_an_undivided_record),
+        cmocka_unit_test(a_segment_below_all),
         cmocka_unit_test(a_clip_above_one),
         cmocka_unit_test(a_clip_lifted),
         cmocka_unit_test(a_clip_lifted_carelessly),

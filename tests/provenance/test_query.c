@@ -230,6 +230,21 @@ static void annotators_count_one_over_k(void **state)
     plumb_graph_free(graph);
 }
 
+/* Rows outside all segments are the work of the record's annotators, not of a segment's. */
+static void the_rest_is_the_records(void **state)
+{
+    forge *g = *state;
+    plumb_graph *graph = open_graph(g, forge_whole(g, "rest"));
+    plumb_query query = by(PLUMB_FIELD_ANNOTATOR, -1);
+    query.example = "deb:p02#interface";
+    plumb_result *result = ask(graph, &query);
+    assert_int_equal(plumb_result_count(result), 1);
+    assert_string_equal(plumb_result_row(result, 0)->group[0], "src:archive");
+    assert_true(plumb_result_row(result, 0)->units > 0);
+    plumb_result_free(result);
+    plumb_graph_free(graph);
+}
+
 static void filters_select(void **state)
 {
     forge *g = *state;
@@ -461,12 +476,13 @@ static void fields_have_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(spends_are_the_ledgers),  cmocka_unit_test(columns_are_counted),
-        cmocka_unit_test(every_grouping_adds_up),  cmocka_unit_test(annotators_count_one_over_k),
-        cmocka_unit_test(filters_select),          cmocka_unit_test(the_index_changes_nothing),
-        cmocka_unit_test(nothing_found_says_what), cmocka_unit_test(rewound_steps_are_left_out),
-        cmocka_unit_test(beside_a_living_writer),  cmocka_unit_test(tightest_entries),
-        cmocka_unit_test(damage_is_refused),       cmocka_unit_test(fields_have_names),
+        cmocka_unit_test(spends_are_the_ledgers),     cmocka_unit_test(columns_are_counted),
+        cmocka_unit_test(every_grouping_adds_up),     cmocka_unit_test(annotators_count_one_over_k),
+        cmocka_unit_test(the_rest_is_the_records),    cmocka_unit_test(filters_select),
+        cmocka_unit_test(the_index_changes_nothing),  cmocka_unit_test(nothing_found_says_what),
+        cmocka_unit_test(rewound_steps_are_left_out), cmocka_unit_test(beside_a_living_writer),
+        cmocka_unit_test(tightest_entries),           cmocka_unit_test(damage_is_refused),
+        cmocka_unit_test(fields_have_names),
     };
     return cmocka_run_group_tests(tests, forge_setup, forge_teardown);
 }

@@ -107,6 +107,8 @@ static void test_admission(void **state)
     a = small_unit("a", 0, 2);
     a.segment = 0;
     admission_of("", a, PLUMB_REJECTED, PLUMB_REASON_SEGMENT, 0, 0, 0);
+    a.segment = PLUMB_REST; /* of a record that is not divided */
+    admission_of("", a, PLUMB_REJECTED, PLUMB_REASON_SEGMENT, 0, 0, 0);
     admission_of("", b, PLUMB_MODULATED, PLUMB_REASON_NO_DEPTH, 0.5f, 0, 0);
     admission_of("", nobody, PLUMB_REJECTED, PLUMB_REASON_UNKNOWN, 0, 0, 0);
     admission_of(",\"unknown\":\"zero\"", nobody, PLUMB_MODULATED, PLUMB_REASON_UNKNOWN, 1, 0, 0);

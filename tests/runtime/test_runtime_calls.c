@@ -135,9 +135,9 @@ static void test_batch_limits(void **state)
     u[1] = small_unit("a", 1, UINT64_MAX);
     assert_int_equal(plumb_batch_begin(s.run, u, 3, 5, &err), PLUMB_ERR_ARGUMENT);
     u[1] = small_unit("a", 1, 1);
-    u[1].segment = -2;
+    u[1].segment = -3;
     must_fail(plumb_batch_begin(s.run, u, 3, 5, &err), PLUMB_ERR_ARGUMENT, &err,
-              "unit 1 (id \"a\") has segment -2");
+              "unit 1 (id \"a\") has segment -3");
     u[1].segment = PLUMB_WHOLE;
     /* Nothing of all this was half done: two batches of 3 and 2 units still fit, and no more. */
     must(plumb_batch_begin(s.run, u, 3, 5, &err), &err);

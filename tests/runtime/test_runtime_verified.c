@@ -99,7 +99,9 @@ static void draw_batch(toy_batch *b, size_t n, uint64_t seed)
         uint32_t draw[4];
         plumb_random_block(seed, 6, u, draw);
         plumb_unit *unit = &b->units[u];
-        if (strcmp(unit->id, "e6") == 0) unit->segment = (int32_t)(draw[0] % 4) - 1; /* 2: none */
+        /* of e6 0, 1 and the rest are there, of the others the whole */
+        if (strcmp(unit->id, "e6") == 0 || draw[0] % 16 == 1)
+            unit->segment = (int32_t)(draw[0] % 5) - 2;
         if (draw[1] % 3 == 0) unit->content = draw[2] % 4 ? "abc" : "xyz", unit->content_bytes = 3;
         if (draw[3] % 8 == 0) unit->rows = 0;
     }
