@@ -25,7 +25,8 @@ typedef struct plumb__profile_names {
  * linear between, the end values hold outside. layers: the weight of the longest matching glob
  * (ties: the first in canonical order), 0 where none matches. schedule: linear between the marks,
  * the ends hold. Numbers are finite, weights >= 0, depths and progress in [0,1] and in order, caps:
- * 256 points, globs, marks. names NULL: there are none. `what` opens the messages. */
+ * 256 points, globs, marks; 4096 points and globs in all once names are replaced (PLUMB_ERR_LIMIT).
+ * names NULL: there are none. `what` opens the messages. */
 plumb_status plumb__profile_compile(const char *what, const json_t *value,
                                     const plumb__profile_names *names, plumb__profile **out,
                                     plumb_error *err) PLUMB_MUST_CHECK;
@@ -35,6 +36,8 @@ double plumb__profile_at(const plumb__profile *profile, unsigned band, double pr
                          double depth, const char *layer);
 bool plumb__profile_by_entropy(const plumb__profile *profile);
 bool plumb__profile_scheduled(const plumb__profile *profile);
+/* Whether a name stands inside it, in JSON that need not be right. */
+bool plumb__profile_names_others(const json_t *value);
 /* Canonical JSON text of the profile, names replaced by what they name; borrowed. */
 const char *plumb__profile_text(const plumb__profile *profile);
 

@@ -9,28 +9,77 @@
 #include <string.h>
 
 #define MAX_MARKS 256
+#define MAX_CORNERS 4096
 #define PLACE_BYTES 640
 
 static const char *const band_names[PLUMB__BANDS] = {"low", "mid", "high"};
 
 /* ---- names become what they name ---- */
 
-static plumb_status expand_value(const char *what, const json_t *value, bool inside_schedule,
-                                 const plumb__profile_names *names, json_t **out, plumb_error *err);
+typedef struct expansion {
+    const plumb__profile_names *names;
+    size_t corners; /* so far */
+} expansion;
 
-static plumb_status expand_name(const char *what, const char *name,
-                                const plumb__profile_names *names, json_t **out, plumb_error *err)
+/* What a shape without others inside adds. One too long to be right is refused for that later. */
+static size_t corners_of(const json_t *shape)
 {
+    static const char *const lists[] = {"points", "trapezoid", "band"};
+    size_t n = json_object_size(json_object_get(shape, "layers"));
+    for (int i = 0; i < 3; i++)
+        n += json_array_size(json_object_get(shape, lists[i]));
+    return n <= MAX_MARKS ? n : 0;
+}
+
+/* Of a profile without names: as deep as by_entropy of schedules. */
+static size_t corners_in(const json_t *value)
+{
+    json_t *marks = json_object_get(value, "schedule"), *inner;
+    const char *band;
+    size_t i, n = corners_of(value);
+    json_object_foreach(json_object_get(value, "by_entropy"), band, inner)
+    {
+        n += corners_in(inner);
+    }
+    json_array_foreach(marks, i, inner)
+    {
+        n += corners_of(json_array_get(inner, 1));
+    }
+    return n;
+}
+
+static plumb_status count_corners(const char *what, size_t n, expansion *x, plumb_error *err)
+{
+    x->corners += n;
+    if (x->corners <= MAX_CORNERS) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_LIMIT,
+                       "%s: with this, its names replaced, the profile has %zu points and globs; "
+                       "at most %d are read",
+                       what, x->corners, MAX_CORNERS);
+}
+
+static plumb_status expand_value(const char *what, const json_t *value, bool inside_schedule,
+                                 expansion *x, json_t **out, plumb_error *err);
+
+static plumb_status expand_name(const char *what, const char *name, expansion *x, json_t **out,
+                                plumb_error *err)
+{
+    const plumb__profile_names *names = x->names;
     const char *text = names != NULL ? names->text_of(names->ctx, name) : NULL;
     if (text == NULL) {
         return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: there is no depth named \"%.80s\"%s", what,
                            name, names != NULL ? names->advice : "");
     }
-    return plumb__json_parse(what, text, strlen(text), out, err);
+    PLUMB_TRY(plumb__json_parse(what, text, strlen(text), out, err));
+    const plumb_status status = count_corners(what, corners_in(*out), x, err);
+    if (status == PLUMB_OK) return PLUMB_OK;
+    json_decref(*out);
+    *out = NULL;
+    return status;
 }
 
-static plumb_status expand_bands(const char *what, const json_t *bands,
-                                 const plumb__profile_names *names, json_t *copy, plumb_error *err)
+static plumb_status expand_bands(const char *what, const json_t *bands, expansion *x, json_t *copy,
+                                 plumb_error *err)
 {
     char place[PLACE_BYTES];
     const char *name;
@@ -39,14 +88,14 @@ static plumb_status expand_bands(const char *what, const json_t *bands,
     {
         json_t *inner = NULL;
         snprintf(place, sizeof place, "%s: \"by_entropy\" %.40s", what, name);
-        PLUMB_TRY(expand_value(place, value, false, names, &inner, err));
+        PLUMB_TRY(expand_value(place, value, false, x, &inner, err));
         json_object_set_new(copy, name, inner);
     }
     return PLUMB_OK;
 }
 
-static plumb_status expand_marks(const char *what, const json_t *marks,
-                                 const plumb__profile_names *names, json_t *copy, plumb_error *err)
+static plumb_status expand_marks(const char *what, const json_t *marks, expansion *x, json_t *copy,
+                                 plumb_error *err)
 {
     char place[PLACE_BYTES];
     for (size_t i = 0; i < json_array_size(marks); i++) {
@@ -54,7 +103,7 @@ static plumb_status expand_marks(const char *what, const json_t *marks,
         json_t *inner = NULL;
         snprintf(place, sizeof place, "%s: \"schedule\" entry %zu", what, i + 1);
         if (value == NULL) continue; /* its form is refused when it is compiled */
-        PLUMB_TRY(expand_value(place, value, true, names, &inner, err));
+        PLUMB_TRY(expand_value(place, value, true, x, &inner, err));
         json_array_set_new(json_array_get(copy, i), 1, inner);
     }
     return PLUMB_OK;
@@ -62,18 +111,19 @@ static plumb_status expand_marks(const char *what, const json_t *marks,
 
 /* *out is a new reference: `value` without names. */
 static plumb_status expand_value(const char *what, const json_t *value, bool inside_schedule,
-                                 const plumb__profile_names *names, json_t **out, plumb_error *err)
+                                 expansion *x, json_t **out, plumb_error *err)
 {
     *out = NULL;
-    if (json_is_string(value)) return expand_name(what, json_string_value(value), names, out, err);
+    if (json_is_string(value)) return expand_name(what, json_string_value(value), x, out, err);
+    PLUMB_TRY(count_corners(what, corners_of(value), x, err));
     json_t *copy = json_deep_copy(value);
     if (copy == NULL) return plumb__fail(err, PLUMB_ERR_NO_MEMORY, "%s: no memory", what);
     json_t *bands = json_object_get(copy, "by_entropy"), *marks = json_object_get(copy, "schedule");
     plumb_status status = PLUMB_OK;
     if (!inside_schedule && json_is_object(bands)) {
-        status = expand_bands(what, json_object_get(value, "by_entropy"), names, bands, err);
+        status = expand_bands(what, json_object_get(value, "by_entropy"), x, bands, err);
     } else if (!inside_schedule && json_is_array(marks)) {
-        status = expand_marks(what, json_object_get(value, "schedule"), names, marks, err);
+        status = expand_marks(what, json_object_get(value, "schedule"), x, marks, err);
     }
     if (status == PLUMB_OK) {
         *out = copy;
@@ -180,12 +230,13 @@ plumb_status plumb__profile_compile(const char *what, const json_t *value,
                                     const plumb__profile_names *names, plumb__profile **out,
                                     plumb_error *err)
 {
+    expansion x = {.names = names};
     plumb__profile *p = NULL;
     plumb__bytes text = {0};
     json_t *plain = NULL;
     plumb_status status;
     *out = NULL;
-    PLUMB_TRY_CLEAN(expand_value(what, value, false, names, &plain, err));
+    PLUMB_TRY_CLEAN(expand_value(what, value, false, &x, &plain, err));
     PLUMB_TRY_CLEAN(compile(what, plain, 0, &p, err));
     PLUMB_TRY_CLEAN(plumb__json_dump(plain, &text, err));
     PLUMB_TRY_CLEAN(plumb__memdup(&p->text, text.data, text.size, err));
@@ -272,6 +323,22 @@ bool plumb__profile_scheduled(const plumb__profile *p)
         any = any || p->children[i]->kind == PLUMB__PROFILE_SCHEDULE;
     }
     return any;
+}
+
+bool plumb__profile_names_others(const json_t *value)
+{
+    json_t *inner;
+    const char *band;
+    size_t i;
+    json_object_foreach(json_object_get(value, "by_entropy"), band, inner)
+    {
+        if (json_is_string(inner) || plumb__profile_names_others(inner)) return true;
+    }
+    json_array_foreach(json_object_get(value, "schedule"), i, inner)
+    {
+        if (json_is_string(json_array_get(inner, 1))) return true;
+    }
+    return false;
 }
 
 const char *plumb__profile_text(const plumb__profile *p)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define MAX_WEIGHT 1e6 /* far inside float32: no loss overflows by its weight */
+#define MAX_NAMED_BYTES (4 << 20)
 #define PLACE_BYTES 512
 #define LIST_BYTES 480
 
@@ -21,8 +22,8 @@ static const char *named_text(const void *ctx, const char *name)
                                         : plumb__profile_text(t->profiles[t->name_profile[number]]);
 }
 
-static plumb_status add_profile(const char *what, const json_t *value, plumb__taxonomy *t,
-                                uint32_t *number, plumb_error *err)
+static plumb_status add_compiled(const char *what, const json_t *value, plumb__taxonomy *t,
+                                 uint32_t *number, plumb_error *err)
 {
     plumb__profile *profile = NULL;
     char known[LIST_BYTES], advice[LIST_BYTES + 16];
@@ -43,6 +44,43 @@ static plumb_status add_profile(const char *what, const json_t *value, plumb__ta
     }
     t->profiles[before] = profile;
     return PLUMB_OK;
+}
+
+/* A few bytes of names can stand for many of what they name: each way to write one is compiled
+ * once, and what they all come to is bounded. */
+static plumb_status add_naming(const char *what, const json_t *value, const plumb__bytes *written,
+                               plumb__taxonomy *t, uint32_t *number, plumb_error *err)
+{
+    const char *text = (const char *)written->data;
+    uint32_t at = plumb__intern_find(&t->named, text, written->size);
+    if (at != PLUMB__INTERN_NONE) {
+        *number = t->named_profile[at];
+        return PLUMB_OK;
+    }
+    PLUMB_TRY(add_compiled(what, value, t, number, err));
+    t->named_bytes += strlen(plumb__profile_text(t->profiles[*number]));
+    if (t->named_bytes > MAX_NAMED_BYTES) {
+        return plumb__fail(err, PLUMB_ERR_LIMIT,
+                           "%s: with this, the profiles that name others come to more than %d "
+                           "bytes, their names replaced; use fewer different ones, or smaller",
+                           what, MAX_NAMED_BYTES);
+    }
+    PLUMB_TRY(plumb__grow(&t->named_profile, &t->named_capacity, (size_t)t->named.n + 1,
+                          sizeof *t->named_profile, "depth profiles", err));
+    PLUMB_TRY(plumb__intern_add(&t->named, text, written->size, &at, err));
+    t->named_profile[at] = *number;
+    return PLUMB_OK;
+}
+
+static plumb_status add_profile(const char *what, const json_t *value, plumb__taxonomy *t,
+                                uint32_t *number, plumb_error *err)
+{
+    plumb__bytes written = {0};
+    if (!plumb__profile_names_others(value)) return add_compiled(what, value, t, number, err);
+    plumb_status status = plumb__json_dump(value, &written, err);
+    if (status == PLUMB_OK) status = add_naming(what, value, &written, t, number, err);
+    plumb__bytes_free(&written);
+    return status;
 }
 
 static plumb_status add_name(const char *what, const char *name, const json_t *value,
@@ -189,6 +227,7 @@ plumb_status plumb__taxonomy_read(const char *what, const json_t *value, plumb__
     memset(out, 0, sizeof *out);
     out->defaults = PLUMB__NO_TERMS;
     plumb_status status = plumb__intern_init(&out->texts, err);
+    if (status == PLUMB_OK) status = plumb__intern_init(&out->named, err);
     if (status == PLUMB_OK) status = plumb__intern_init(&out->names, err);
     for (int kind = 0; kind < PLUMB__ENTRY_KINDS && status == PLUMB_OK; kind++) {
         status = plumb__intern_init(&out->entries[kind].names, err);
@@ -205,8 +244,10 @@ void plumb__taxonomy_free(plumb__taxonomy *t)
         plumb__profile_free(t->profiles[i]);
     }
     plumb__free(t->profiles);
+    plumb__free(t->named_profile);
     plumb__free(t->name_profile);
     plumb__intern_free(&t->texts);
+    plumb__intern_free(&t->named);
     plumb__intern_free(&t->names);
     for (int kind = 0; kind < PLUMB__ENTRY_KINDS; kind++) {
         plumb__entries_free(&t->entries[kind]);

@@ -8,7 +8,6 @@
 #include "manifest/records/intern.h"
 #include "manifest/taxonomy/profile.h"
 
-
 /* Depth, budgets and weight, where stated. */
 typedef struct plumb__terms {
     uint32_t profile;           /* PLUMB__INTERN_NONE: not stated */
@@ -79,7 +78,10 @@ typedef struct plumb__taxonomy {
     plumb__intern texts; /* canonical text of a profile -> its number */
     plumb__profile **profiles;
     size_t profiles_capacity;
-    plumb__intern names; /* depth names -> name_profile */
+    plumb__intern named; /* canonical text, as written, of a profile that names others -> its own */
+    uint32_t *named_profile;
+    size_t named_capacity, named_bytes; /* of their texts, names replaced */
+    plumb__intern names;                /* depth names -> name_profile */
     uint32_t *name_profile;
     size_t name_capacity;
     plumb__entries entries[PLUMB__ENTRY_KINDS];

@@ -76,6 +76,16 @@ def register():
              lambda r, t: r[4].pop("template")),
             ("sum-zero", "parts that add up to 0 and are to be normalised",
              lambda r, t: [c.update(weight=0) for c in t["templates"]["steps@4"]["components"]]),
+            ("names-many", "a profile that comes to 4100 points with its names replaced",
+             lambda r, t: t["profiles"].update(
+                 points={"points": [[i / 255, 1] for i in range(256)]},
+                 many={"schedule": [[i / 16, "points" if i < 16 else {"trapezoid": [0, 0, 1, 1]}]
+                                    for i in range(17)]})),
+            ("names-large", "profiles that name others and come to over 4 MiB",
+             lambda r, t: t["profiles"].update(
+                 {f"p{n}": {"schedule": [[i / 16, "points"] for i in range(1, 16)]
+                            + [[1, {"band": [0, n / 100]}]]} for n in range(80)},
+                 points={"points": [[i / 255, 1 / (i + 3)] for i in range(256)]})),
             ("names-circle", "a profile by entropy that names another",
              lambda r, t: t["profiles"]["unsure"]["by_entropy"].update(low="unsure"))]:
         def function(made, change=change):

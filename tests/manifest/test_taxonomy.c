@@ -341,12 +341,93 @@ static void unknown_names_are_refused(void **state)
     plumb__taxonomy_free(&t);
 }
 
+/* ---- what names come to ---- */
+
+/* A taxonomy of a profile p of 256 points and what else is given, p named. */
+static json_t *with_points(void)
+{
+    json_t *points = json_array(), *value = parse("{'profiles':{'p':{}}}");
+    for (int i = 0; i < 256; i++)
+        json_array_append_new(points, json_pack("[f,f]", i / 255.0, 0.123456789012345 + i));
+    json_object_set_new(json_object_get(json_object_get(value, "profiles"), "p"), "points", points);
+    return value;
+}
+
+static json_t *schedule_of(int marks, const char *name)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < marks; i++)
+        json_array_append_new(list, json_pack("[f,s]", i / 255.0, name));
+    return json_pack("{s:o}", "schedule", list);
+}
+
+static void names_come_to_4096_points(void **state)
+{
+    (void)state;
+    plumb__taxonomy t;
+    json_t *value = with_points(), *profiles = json_object_get(value, "profiles");
+    uint32_t number, name;
+    json_object_set_new(profiles, "s", schedule_of(16, "p"));
+    assert_works(plumb__taxonomy_read("t", value, &t, err));
+    json_t *bands = parse("{'by_entropy':{'low':'s','mid':'none','high':{'band':[0,1]}}}");
+    assert_fails(plumb__depth_read("r", bands, &t, &number, &name, err), PLUMB_ERR_LIMIT,
+                 "r: field \"depth\": \"by_entropy\" high: with this, its names replaced, the "
+                 "profile has 4098 points and globs; at most 4096 are read");
+    plumb__taxonomy_free(&t);
+    json_object_set_new(profiles, "s", schedule_of(256, "p"));
+    assert_fails(plumb__taxonomy_read("t", value, &t, err), PLUMB_ERR_LIMIT,
+                 "t: profile \"s\": \"schedule\" entry 17: with this, its names replaced, the "
+                 "profile has 4352 points and globs; at most 4096 are read");
+    json_decref(bands);
+    json_decref(value);
+}
+
+/* Any number of records may share a profile; different ones that name others are bounded. */
+static void names_come_to_4_mib(void **state)
+{
+    (void)state;
+    plumb__taxonomy t;
+    json_t *value = with_points();
+    uint32_t number, name, first;
+    char text[128];
+    plumb_status status = PLUMB_OK;
+    plumb_error why = {0};
+    json_object_set_new(json_object_get(value, "profiles"), "s", schedule_of(15, "p"));
+    assert_works(plumb__taxonomy_read("t", value, &t, err));
+    json_t *shared = parse("{'by_entropy':{'low':'s','mid':'none','high':'all'}}");
+    assert_works(plumb__depth_read("r", shared, &t, &first, &name, err));
+    for (int i = 0; i < 20000; i++) {
+        assert_works(plumb__depth_read("r", shared, &t, &number, &name, err));
+        assert_int_equal(number, first);
+    }
+    int made = 0;
+    for (; made < 100 && status == PLUMB_OK; made++) {
+        snprintf(text, sizeof text,
+                 "{'by_entropy':{'low':'s','mid':'none','high':{'band':[0,%g]}}}",
+                 0.001 * (made + 1));
+        json_t *own = parse(text);
+        status = plumb__depth_read("r", own, &t, &number, &name, &why);
+        json_decref(own);
+    }
+    assert_int_equal(status, PLUMB_ERR_LIMIT);
+    assert_in_range(made, 20, 60);
+    assert_string_equal(why.message,
+                        "r: field \"depth\": with this, the profiles that name others come to more "
+                        "than 4194304 bytes, their names replaced; use fewer different ones, or "
+                        "smaller");
+    assert_works(plumb__depth_read("r", shared, &t, &number, &name, err));
+    plumb__taxonomy_free(&t);
+    json_decref(shared);
+    json_decref(value);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(terms_resolve_in_order),   cmocka_unit_test(own_terms_win_within_bounds),
-        cmocka_unit_test(profiles_name_profiles),   cmocka_unit_test(refused),
-        cmocka_unit_test(ancestors_are_at_most_16), cmocka_unit_test(unknown_names_are_refused),
+        cmocka_unit_test(terms_resolve_in_order),    cmocka_unit_test(own_terms_win_within_bounds),
+        cmocka_unit_test(profiles_name_profiles),    cmocka_unit_test(refused),
+        cmocka_unit_test(ancestors_are_at_most_16),  cmocka_unit_test(unknown_names_are_refused),
+        cmocka_unit_test(names_come_to_4096_points), cmocka_unit_test(names_come_to_4_mib),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

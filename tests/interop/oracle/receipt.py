@@ -1,10 +1,9 @@
 """Receipts (receipt.md): what an operator states about a vendor's records in one run."""
-import json
 import re
 
 from . import envelope, trust
-from .strict import (HEX64, TRUST, get, get_count, get_hash, get_name, get_time, is_integer,
-                     is_number, need, only, parse_json)
+from .strict import (HEX64, TRUST, canonical, get, get_count, get_hash, get_name, get_time,
+                     is_integer, is_number, need, only, parse_json)
 
 TYPE = "urn:plumbline:statement:receipt:v1"
 DAY = 86400
@@ -100,21 +99,6 @@ def _subject(subjects, what):
     get(subjects[0], "name", "text", what, True)
     only(get(subjects[0], "digest", "object", what, True), "sha256 blake2b", what)
     need(all(HEX64.match(str(subjects[0]["digest"].get(n))) for n in ("sha256", "blake2b")), what)
-
-
-def canonical(value):
-    """Canonical JSON with reals of 17 digits, as receipts have them."""
-    if isinstance(value, dict):
-        parts = (f'{canonical(key)}:{canonical(value[key])}' for key in sorted(value))
-        return "{" + ",".join(parts) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(canonical, value)) + "]"
-    if isinstance(value, float):
-        text = "%.17g" % value
-        return text if re.search("[.e]", text) else text + ".0"
-    if is_integer(value) or isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    return {None: "null", True: "true", False: "false"}[value]
 
 
 def verify(data, store, at, what="receipt"):

@@ -102,6 +102,21 @@ def is_integer(value):
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def canonical(value):
+    """Canonical JSON with reals of 17 digits."""
+    if isinstance(value, dict):
+        parts = (f'{canonical(key)}:{canonical(value[key])}' for key in sorted(value))
+        return "{" + ",".join(parts) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(canonical, value)) + "]"
+    if isinstance(value, float):
+        text = "%.17g" % value
+        return text if re.search("[.e]", text) else text + ".0"
+    if is_integer(value) or isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    return {None: "null", True: "true", False: "false"}[value]
+
+
 def only(obj, fields, what):
     need(isinstance(obj, dict), f"{what}: must be an object")
     unknown = sorted(set(obj) - set(fields.split()))

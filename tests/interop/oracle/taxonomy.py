@@ -3,10 +3,11 @@ import math
 import re
 from dataclasses import dataclass, field, fields
 
-from .strict import (dump_json, get, get_plain, is_number, need, only, parse_time, plain)
+from .strict import (canonical, dump_json, get, get_plain, is_number, need, only, parse_time, plain)
 
 ALL, NONE = {"band": [0, 1]}, {"layers": {}}
 MAX_WEIGHT = 1e6
+MAX_CORNERS, MAX_NAMED_BYTES = 4096, 1 << 22
 KINDS = {"rubric": "rubrics", "domain": "domains", "template": "templates"}
 ORDER = ("template", "rubric", "domain")  # which of them is asked first for a term
 TERMS = "depth budget weight"
@@ -60,6 +61,19 @@ def read_profile(value, names, what, level=0):
         return {kind: [[at, read_profile(p, names, what, 2)] for at, p in body]}
     _check_plain(kind, body, what)
     return value
+
+
+def _corners(profile):
+    (kind, body), = profile.items()
+    if kind == "by_entropy":
+        return sum(map(_corners, body.values()))
+    return sum(_corners(p) for at, p in body) if kind == "schedule" else len(body)
+
+
+def _names_others(profile):
+    (kind, body), = profile.items()
+    inner = {"by_entropy": lambda: body.values(), "schedule": lambda: [p for at, p in body]}
+    return any(isinstance(p, str) or _names_others(p) for p in inner.get(kind, list)())
 
 
 def _rank(value):
@@ -164,10 +178,19 @@ class Taxonomy:
     profiles: dict = field(default_factory=lambda: {"all": ALL, "none": NONE})
     entries: dict = field(default_factory=lambda: {kind: {} for kind in KINDS})
     defaults: Terms = field(default_factory=Terms)
+    named: dict = field(default_factory=dict)  # as written: bytes with names replaced
+
+    def read_profile(self, value, what):
+        out = read_profile(value, self.profiles, what)
+        need(_corners(out) <= MAX_CORNERS, f"{what}: comes to over {MAX_CORNERS} points and globs")
+        if _names_others(value):
+            self.named[canonical(value)] = len(canonical(out).encode())
+            need(sum(self.named.values()) <= MAX_NAMED_BYTES, f"{what}: profiles with names: big")
+        return out
 
     def read_depth(self, value, what):
         if isinstance(value, dict):
-            return "(inline)", read_profile(value, self.profiles, what)
+            return "(inline)", self.read_profile(value, what)
         need(isinstance(value, str) and value in self.profiles, f"{what}: no depth {value!r}")
         return value, self.profiles[value]
 
@@ -327,7 +350,7 @@ def read_taxonomy(value):
     profiles = get(value, "profiles", "object", what) or {}
     for name in sorted(profiles, key=lambda name: _rank(profiles[name])):
         need(plain(name, 255) and name not in ("all", "none"), f"{what}: profile {name!r}")
-        out.profiles[name] = read_profile(profiles[name], out.profiles, f"{what}: {name}")
+        out.profiles[name] = out.read_profile(profiles[name], f"{what}: {name}")
     for kind, plural in KINDS.items():
         for name, obj in (get(value, plural, "object", what) or {}).items():
             out.entries[kind][name] = _read_entry(kind, name, obj, out, f"{what}: {kind} {name!r}")
