@@ -21,6 +21,7 @@ typedef struct croissant {
     json_t *root;
     json_t *columns;  /* name of each field (its id without the record set's) to a column */
     const char *file; /* @id of the file object that all fields come from */
+    plumb__stated stated;
     const char *id, *label, *text, *annotator; /* fields that metadata show to be these */
     int texts;
 } croissant;
@@ -192,13 +193,13 @@ static plumb_status read_set(croissant *c, const json_t *set, plumb_error *err)
 
 /* ---- files ---- */
 
-/* The file beside the metadata: a plain name, a regular file, the digest that is stated. */
-static plumb_status find_file(const croissant *c, char *path, const char **format, plumb_error *err)
+/* The file beside the metadata: a plain name, and the digest that is stated. */
+static plumb_status find_file(croissant *c, char *path, const char **format, plumb_error *err)
 {
     const json_t *file = find_field(member(c->root, "distribution"), c->file);
     const char *url = json_string_value(member(file, "contentUrl"));
-    const char *sha256 = json_string_value(member(file, "sha256"));
     *format = json_string_value(member(file, "encodingFormat"));
+    c->stated.sha256 = json_string_value(member(file, "sha256"));
     if (file == NULL || url == NULL || *format == NULL)
         return fail(c, "must be a file object with contentUrl and encodingFormat", c->file, err);
     if (member(file, "containedIn") != NULL)
@@ -211,17 +212,26 @@ static plumb_status find_file(const croissant *c, char *path, const char **forma
     const int n = snprintf(path, PLUMB__PATH_BYTES, "%.*s%s",
                            slash ? (int)(slash - c->path + 1) : 0, c->path, url);
     if (n < 0 || n >= PLUMB__PATH_BYTES) return fail(c, "the path is too long", url, err);
-    plumb__bytes nothing = {0};
-    const plumb_status status = plumb__file_read_nofollow(path, 0, &nothing, err);
-    plumb__bytes_free(&nothing);
-    if (status != PLUMB_OK && status != PLUMB_ERR_LIMIT) return status;
-    if (sha256 == NULL) return PLUMB_OK;
-    plumb__hash found;
+    return PLUMB_OK;
+}
+
+plumb_status plumb__stated_check(plumb__stated *stated, plumb_status status, int fd,
+                                 const char *path, plumb_error *err)
+{
+    uint8_t piece[32768];
     char hex[PLUMB__HASH_HEX_BYTES];
-    PLUMB_TRY(plumb__hash_file(path, NULL, &found, NULL, err));
+    const bool of_content = status == PLUMB_OK || status == PLUMB_ERR_FORMAT ||
+                            status == PLUMB_ERR_TRUNCATED || status == PLUMB_ERR_LIMIT;
+    if (stated->sha256 == NULL || !of_content) return status;
+    for (size_t got = 1; got > 0;) {
+        PLUMB_TRY(plumb__fd_read_some(fd, piece, sizeof piece, path, &got, err));
+        plumb__hash_update(&stated->hasher, piece, got);
+    }
+    const plumb__hash found = plumb__hash_final(&stated->hasher);
     plumb__hash_hex(&found, hex);
-    if (strcmp(hex, sha256) == 0) return PLUMB_OK;
-    return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: its SHA-256 is not what %s says", path, c->path);
+    if (strcmp(hex, stated->sha256) == 0) return status;
+    return plumb__fail(err, PLUMB_ERR_DIGEST, "%s: its SHA-256 is not what %s says", path,
+                       stated->by);
 }
 
 /* ---- rows ---- */
@@ -271,7 +281,7 @@ static plumb_status read_json(croissant *c, const char *path, plumb_error *err)
 {
     plumb__json_items items;
     json_t *element;
-    PLUMB_TRY(plumb__json_items_open(&items, path, NULL, err));
+    PLUMB_TRY(plumb__json_items_open_hashed(&items, path, NULL, &c->stated.hasher, err));
     plumb_status status;
     for (;;) {
         plumb__row row = {.path = path};
@@ -284,6 +294,7 @@ static plumb_status read_json(croissant *c, const char *path, plumb_error *err)
         json_decref(element);
         if (status != PLUMB_OK) break;
     }
+    status = plumb__stated_check(&c->stated, status, items.fd, path, err);
     plumb__json_items_close(&items);
     return status;
 }
@@ -311,6 +322,23 @@ static plumb_status make_mapping(croissant *c, plumb_error *err)
     return plumb__mapping_check(&c->r->mapping, &row, err);
 }
 
+static plumb_status read_file(croissant *c, const char *path, const char *format, plumb_error *err)
+{
+    if (strcmp(format, "text/csv") == 0 || strcmp(format, "text/tsv") == 0 ||
+        strcmp(format, "text/tab-separated-values") == 0) {
+        c->r->mapping.separator = format[5] == 'c' ? ',' : '\t';
+        c->r->mapping.quoting = true;
+        return plumb__import_table_file(c->r, path, c->columns, &c->stated, err);
+    }
+    if (strcmp(format, "application/jsonlines") != 0 && strcmp(format, "application/json") != 0)
+        return fail(c,
+                    "encodingFormat must be text/csv, text/tsv, application/jsonlines or "
+                    "application/json",
+                    format, err);
+    PLUMB_TRY(plumb__collection_init(&c->r->collection, &c->r->mapping, err));
+    return read_json(c, path, err);
+}
+
 static plumb_status read_dataset(croissant *c, plumb_error *err)
 {
     char path[PLUMB__PATH_BYTES];
@@ -326,19 +354,7 @@ static plumb_status read_dataset(croissant *c, plumb_error *err)
     if (c->file == NULL) return fail(c, "no field comes from a file", "recordSet", err);
     PLUMB_TRY(find_file(c, path, &format, err));
     PLUMB_TRY(make_mapping(c, err));
-    if (strcmp(format, "text/csv") == 0 || strcmp(format, "text/tsv") == 0 ||
-        strcmp(format, "text/tab-separated-values") == 0) {
-        c->r->mapping.separator = format[5] == 'c' ? ',' : '\t';
-        c->r->mapping.quoting = true;
-        return plumb__import_table_file(c->r, path, c->columns, err);
-    }
-    if (strcmp(format, "application/jsonlines") != 0 && strcmp(format, "application/json") != 0)
-        return fail(c,
-                    "encodingFormat must be text/csv, text/tsv, application/jsonlines or "
-                    "application/json",
-                    format, err);
-    PLUMB_TRY(plumb__collection_init(&c->r->collection, &c->r->mapping, err));
-    return read_json(c, path, err);
+    return read_file(c, path, format, err);
 }
 
 plumb_status plumb__import_croissant(plumb__reading *r, plumb_error *err)
@@ -347,6 +363,8 @@ plumb_status plumb__import_croissant(plumb__reading *r, plumb_error *err)
     plumb__bytes text = {0};
     plumb_status status = plumb__file_read(c.path, MAX_METADATA_BYTES, &text, err);
     if (status == PLUMB_OK) status = plumb__json_parse(c.path, text.data, text.size, &c.root, err);
+    c.stated.by = c.path;
+    plumb__hash_init(&c.stated.hasher, PLUMB__SHA256);
     c.columns = json_object();
     if (status == PLUMB_OK) status = read_dataset(&c, err);
     json_decref(c.columns);

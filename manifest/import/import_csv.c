@@ -20,14 +20,21 @@ typedef struct trouble {
 plumb_status plumb__csv_open(plumb__csv *csv, const char *path, char separator, bool quoting,
                              plumb_error *err)
 {
+    return plumb__csv_open_hashed(csv, path, separator, quoting, NULL, err);
+}
+
+plumb_status plumb__csv_open_hashed(plumb__csv *csv, const char *path, char separator, bool quoting,
+                                    plumb__hasher *hasher, plumb_error *err)
+{
     *csv = (plumb__csv){.path = path,
                         .separator = separator,
                         .quoting = quoting,
                         .fd = -1,
+                        .hasher = hasher,
                         .next_line = 1,
                         .next_column = 1};
     const size_t n = PLUMB__CSV_MAX_COLUMNS;
-    plumb_status status = plumb__file_open(path, false, &csv->fd, NULL, err);
+    plumb_status status = plumb__file_open(path, hasher != NULL, &csv->fd, NULL, err);
     if (status == PLUMB_OK) status = plumb__alloc(&csv->buffer, BUFFER_BYTES, 1, "a file", err);
     if (status == PLUMB_OK) status = plumb__alloc(&csv->offsets, n, sizeof(size_t), "a row", err);
     if (status == PLUMB_OK) status = plumb__alloc(&csv->lengths, n, sizeof(size_t), "a row", err);
@@ -66,6 +73,7 @@ static plumb_status peek(plumb__csv *csv, int *c, plumb_error *err)
         csv->at = csv->have = 0;
         PLUMB_TRY(
             plumb__fd_read_some(csv->fd, csv->buffer, BUFFER_BYTES, csv->path, &csv->have, err));
+        if (csv->hasher != NULL) plumb__hash_update(csv->hasher, csv->buffer, csv->have);
     }
     *c = csv->at == csv->have ? END : csv->buffer[csv->at];
     return PLUMB_OK;

@@ -4,6 +4,7 @@
 #define PLUMB_IMPORT_CSV_H
 
 #include "base/bytes.h"
+#include "base/hash.h"
 
 #define PLUMB__CSV_MAX_COLUMNS 4096
 #define PLUMB__CSV_MAX_FIELD_BYTES (16u << 20)
@@ -13,6 +14,7 @@ typedef struct plumb__csv {
     char separator;
     bool quoting;
     int fd;
+    plumb__hasher *hasher; /* of every byte that is read; NULL: of none */
     uint8_t *buffer;
     size_t at, have;
     uint64_t next_line, next_column; /* of the next byte, from 1 */
@@ -27,6 +29,9 @@ typedef struct plumb__csv {
 
 plumb_status plumb__csv_open(plumb__csv *csv, const char *path, char separator, bool quoting,
                              plumb_error *err) PLUMB_MUST_CHECK;
+/* Follows no symbolic link, and what is read goes through the hasher as well. */
+plumb_status plumb__csv_open_hashed(plumb__csv *csv, const char *path, char separator, bool quoting,
+                                    plumb__hasher *hasher, plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__csv_close(plumb__csv *csv);
 /* The next row; *more false at the end. A malformed row is PLUMB_ERR_FORMAT, with line and column,
  * and the next call goes on with the row behind it; any other failure is final. */

@@ -88,17 +88,19 @@ static plumb_status rename_columns(const char *path, const json_t *renamed, json
 }
 
 plumb_status plumb__import_table_file(plumb__reading *r, const char *path, const json_t *renamed,
-                                      plumb_error *err)
+                                      plumb__stated *stated, plumb_error *err)
 {
     const bool tabs = r->mapping.separator == 0 && ends_with(path, ".tsv");
     const char separator = tabs ? '\t' : r->mapping.separator ? r->mapping.separator : ',';
     plumb__csv csv;
     json_t *names = NULL;
     PLUMB_TRY(plumb__collection_init(&r->collection, &r->mapping, err));
-    PLUMB_TRY(plumb__csv_open(&csv, path, separator, r->mapping.quoting && !tabs, err));
+    PLUMB_TRY(plumb__csv_open_hashed(&csv, path, separator, r->mapping.quoting && !tabs,
+                                     stated ? &stated->hasher : NULL, err));
     plumb_status status = read_header(&csv, &names, err);
     if (status == PLUMB_OK && renamed) status = rename_columns(path, renamed, &names, err);
     if (status == PLUMB_OK) status = read_rows(r, &csv, names, err);
+    if (stated != NULL) status = plumb__stated_check(stated, status, csv.fd, path, err);
     json_decref(names);
     plumb__csv_close(&csv);
     return status;
@@ -112,5 +114,5 @@ plumb_status plumb__import_table(plumb__reading *r, plumb_error *err)
                            "examples/mappings/ has some, docs/importers.md says how");
     }
     PLUMB_TRY(plumb__mapping_read(r->options->mapping_path, &r->mapping, err));
-    return plumb__import_table_file(r, r->options->input_path, NULL, err);
+    return plumb__import_table_file(r, r->options->input_path, NULL, NULL, err);
 }

@@ -16,8 +16,16 @@
 plumb_status plumb__json_items_open(plumb__json_items *items, const char *path, const char *field,
                                     plumb_error *err)
 {
-    *items = (plumb__json_items){.path = path, .field = field, .fd = -1, .line = 1, .column = 1};
-    plumb_status status = plumb__file_open(path, false, &items->fd, NULL, err);
+    return plumb__json_items_open_hashed(items, path, field, NULL, err);
+}
+
+plumb_status plumb__json_items_open_hashed(plumb__json_items *items, const char *path,
+                                           const char *field, plumb__hasher *hasher,
+                                           plumb_error *err)
+{
+    *items = (plumb__json_items){
+        .path = path, .field = field, .fd = -1, .hasher = hasher, .line = 1, .column = 1};
+    plumb_status status = plumb__file_open(path, hasher != NULL, &items->fd, NULL, err);
     if (status == PLUMB_OK) status = plumb__alloc(&items->buffer, BUFFER_BYTES, 1, "a file", err);
     if (status != PLUMB_OK) plumb__json_items_close(items);
     return status;
@@ -37,6 +45,7 @@ static plumb_status peek(plumb__json_items *s, int *c, plumb_error *err)
     if (s->at == s->have) {
         s->at = s->have = 0;
         PLUMB_TRY(plumb__fd_read_some(s->fd, s->buffer, BUFFER_BYTES, s->path, &s->have, err));
+        if (s->hasher != NULL) plumb__hash_update(s->hasher, s->buffer, s->have);
     }
     *c = s->at == s->have ? END : s->buffer[s->at];
     return PLUMB_OK;
