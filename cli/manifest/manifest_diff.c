@@ -12,7 +12,8 @@ static const char help_text[] =
     "                           [--trust trust.json [--audience A]]\n"
     "\n"
     "Verifies both and says which records were added, removed or changed from A to B, by id and\n"
-    "line, and which profiles, rubrics, domains and templates they share. The first N ids of each\n"
+    "line, and which profiles, rubrics, domains and templates they share, and how those of one "
+    "name differ. The first N ids of each\n"
     "list are shown (10; 0: all). Exits with 0 when records and taxonomies are the same, else 1.\n"
     "\n"
     "example: plumb manifest diff tags-1.plumb.json tags-2.plumb.json --trust trust.json\n";
@@ -145,10 +146,12 @@ static plumb_status compare_records(const plumb_manifest *a, const plumb_manifes
 static const char *const kinds[] = {"profiles", "rubrics", "domains", "templates"};
 static const char *const parts[] = {"shared", "different", "only_a", "only_b"};
 
-/* {"shared":[…],"different":[…],"only_a":[…],"only_b":[…]} of the names of one kind. */
+/* {"shared":[…],"different":[…],"only_a":[…],"only_b":[…]} of the names of one kind, and under
+ * "changes" how those that are different differ. */
 static json_t *compare_kind(const json_t *a, const json_t *b)
 {
-    json_t *out = json_pack("{s:[],s:[],s:[],s:[]}", parts[0], parts[1], parts[2], parts[3]);
+    json_t *out =
+        json_pack("{s:[],s:[],s:[],s:[],s:{}}", parts[0], parts[1], parts[2], parts[3], "changes");
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)a, name, value)
@@ -158,6 +161,9 @@ static json_t *compare_kind(const json_t *a, const json_t *b)
                            : json_equal(value, other) ? "shared"
                                                       : "different";
         json_array_append_new(json_object_get(out, part), json_string(name));
+        if (strcmp(part, "different") == 0)
+            json_object_set_new(json_object_get(out, "changes"), name,
+                                plumb__manifest_changes(value, other));
     }
     json_object_foreach((json_t *)(uintptr_t)b, name, value)
     {
@@ -183,6 +189,12 @@ static json_t *compare_taxonomies(const plumb_manifest *a, const plumb_manifest 
         json_object_get(left, "tenant") == json_object_get(right, "tenant");
     json_object_set_new(out, "same_defaults", json_boolean(defaults));
     json_object_set_new(out, "same_tenant", json_boolean(tenant));
+    json_object_set_new(out, "defaults_changes",
+                        plumb__manifest_changes(json_object_get(left, "defaults"),
+                                                json_object_get(right, "defaults")));
+    json_object_set_new(
+        out, "tenant_changes",
+        plumb__manifest_changes(json_object_get(left, "tenant"), json_object_get(right, "tenant")));
     *same = json_equal(left, right);
     json_decref(left);
     json_decref(right);
@@ -217,10 +229,17 @@ static void print_text(const difference *d, const json_t *taxonomy)
             if (!titled) printf("%s\n", kinds[k]);
             titled = true;
             print_names(titles[p], json_array_size(names), names);
+            for (size_t i = 0; p == 1 && i < json_array_size(names); i++) {
+                const char *name = json_string_value(json_array_get(names, i));
+                plumb__manifest_print_changes(
+                    name, json_object_get(json_object_get(kind, "changes"), name));
+            }
         }
     }
     if (json_is_false(json_object_get(taxonomy, "same_defaults"))) printf("defaults differ\n");
+    plumb__manifest_print_changes(NULL, json_object_get(taxonomy, "defaults_changes"));
     if (json_is_false(json_object_get(taxonomy, "same_tenant"))) printf("tenants differ\n");
+    plumb__manifest_print_changes(NULL, json_object_get(taxonomy, "tenant_changes"));
 }
 
 static void print_json(const difference *d, bool same, json_t *taxonomy)

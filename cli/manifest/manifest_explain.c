@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Numbers are kept with 17 digits; shown are as few as say the same. */
-void plumb__manifest_print_json(const json_t *value)
+char *plumb__manifest_json_text(const json_t *value)
 {
     char *text = NULL;
     json_t *read = NULL;
@@ -17,9 +17,15 @@ void plumb__manifest_print_json(const json_t *value)
                                      JSON_REAL_PRECISION(digits));
         read = text != NULL ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
     }
+    json_decref(read);
+    return text;
+}
+
+void plumb__manifest_print_json(const json_t *value)
+{
+    char *text = plumb__manifest_json_text(value);
     plumb__cli_print_text(text != NULL ? text : "null", 0);
     free(text);
-    json_decref(read);
 }
 
 static void print_number(const char *name, double value, const char *unit, const char *from)

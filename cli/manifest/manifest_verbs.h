@@ -43,7 +43,13 @@ void plumb__manifest_say_idle(const plumb_sign_options *options);
 json_t *plumb__manifest_taxonomy_json(const plumb_manifest *m);
 /* Draws it; the exit code. */
 int plumb__manifest_taxonomy(const plumb_manifest *m);
-/* A JSON value on one line, with as few digits as say the same. */
+/* How entries of one name differ (NULL: there is none): [{"term","old","new"}, …], a new
+ * reference, with {"more":true} behind the first 20; printed, each line with the name before it. */
+json_t *plumb__manifest_changes(const json_t *a, const json_t *b);
+void plumb__manifest_print_changes(const char *name, const json_t *changes);
+/* A JSON value on one line, with as few digits as say the same; to be freed, NULL without memory.
+ */
+char *plumb__manifest_json_text(const json_t *value);
 void plumb__manifest_print_json(const json_t *value);
 
 #endif

@@ -5,6 +5,7 @@
 #include "cli_fixture.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,10 +155,46 @@ static void tells_two_manifests_apart(void **state)
                "  only in B  1: new\n"
                "templates\n"
                "  different  1: proof@1\n"
-               "tenants differ\n",
+               "    proof@1: error_rate.rate 0.02 -> 0.03\n"
+               "tenants differ\n"
+               "    rubrics.role@2.weight 1.25 -> 1.5\n",
                "plumb: signers not checked; give --trust\n",
                "plumb manifest diff a.plumb.json b.plumb.json");
-    const cli_run *run = cli("plumb --quiet --json manifest diff a.plumb.json a.plumb.json");
+    const cli_run *run = cli("plumb --quiet --json manifest diff a.plumb.json b.plumb.json");
+    assert_non_null(strstr(run->out, "\"changes\":{\"proof@1\":[{\"new\":0.0"));
+    assert_non_null(strstr(run->out, "\"tenant_changes\":[{\"new\":1.5,\"old\":1.25,\"term\":"
+                                     "\"rubrics.role@2.weight\"}]"));
+    /* A term that one does not state, a value that is too long for a line, and too many. */
+    run = cli("python3 -c 'import json; t = json.load(open(\"taxonomy.json\"))\n"
+              "t[\"defaults\"] = {\"budget\": {\"step\": 2}}\n"
+              "t[\"rubrics\"][\"base@1\"][\"description\"] = \"x\" * 200\n"
+              "t[\"tenant\"] = {\"rubrics\": {\"role@2\": {\"weight\": 1}}}\n"
+              "for i in range(30): t[\"rubrics\"][\"new@%%d\" %% i] = {}; "
+              "t[\"tenant\"][\"rubrics\"][\"new@%%d\" %% i] = {\"weight\": 1}\n"
+              "for i in range(30): t[\"rubrics\"][\"new@%%d\" %% i] = {\"overridable\": "
+              "{\"weight\": [0, 2]}}\n"
+              "json.dump(t, open(\"c.json\", \"w\"))' && cp a.jsonl c.jsonl && plumb --quiet "
+              "manifest sign --key acme.key --passphrase-file pass --vendor acme --dataset d "
+              "c.jsonl --version 3 --taxonomy c.json && plumb --quiet manifest diff a.plumb.json "
+              "c.plumb.json");
+    assert_string_equal(run->err, "");
+    assert_non_null(strstr(run->out, "defaults differ\n"
+                                     "    weight 2 -> not stated\n"
+                                     "    budget.step not stated -> 2\n"));
+    char cut[200];
+    snprintf(cut, sizeof cut, "    base@1: description not stated -> \"%0119d…\n", 0);
+    for (char *at = cut; (at = strchr(at, '0')) != NULL;) {
+        *at = 'x';
+    }
+    assert_non_null(strstr(run->out, cut));
+    const char *tenants = strstr(run->out, "tenants differ\n");
+    size_t lines = 0;
+    for (const char *at = tenants; (at = strstr(at, "\n    ")) != NULL; at++) {
+        lines++;
+    }
+    assert_int_equal(lines, 21);
+    assert_string_equal(run->out + strlen(run->out) - 8, "    …\n");
+    run = cli("plumb --quiet --json manifest diff a.plumb.json a.plumb.json");
     assert_int_equal(run->code, 0);
     json_t *said = json_loads(run->out, 0, NULL);
     assert_true(json_is_true(json_object_get(said, "same")));
