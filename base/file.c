@@ -1,9 +1,11 @@
 /* Files: capped reads, atomic writes, syncs, locks. Directories are in dir.c. */
 #include "base/file.h"
 #include "base/alloc.h"
+#include "base/secret.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -175,19 +177,47 @@ static plumb_status parent_sync(const char *path, plumb_error *err)
     return plumb__dir_sync(parent, err);
 }
 
-/* Writes and syncs the temporary; nothing is left after a failure. */
-static plumb_status write_temporary(const char *temporary, const void *data, size_t n, mode_t mode,
-                                    plumb_error *err)
+/* A temporary of this writer's own: two that write one path at the same time must not share it. */
+static plumb_status create_temporary(const char *path, mode_t mode, char temporary[], int *fd,
+                                     plumb_error *err)
 {
-    if (unlink(temporary) != 0 && errno != ENOENT)
-        return plumb__fail_errno(err, "cannot replace the left-over file %s", temporary);
-    const int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-    if (fd < 0) return plumb__fail_errno(err, "cannot create %s", temporary);
-    plumb_status status = plumb__fd_write_all(fd, data, n, temporary, err);
-    if (status == PLUMB_OK) status = plumb__fd_sync(fd, temporary, err);
+    for (int tries = 0;; tries++) {
+        uint32_t random = 0;
+        plumb__random_bytes(&random, sizeof random);
+        const int length = snprintf(temporary, PLUMB__PATH_BYTES, "%s.%ld-%08" PRIx32 ".tmp", path,
+                                    (long)getpid(), random);
+        if (length < 0 || length >= PLUMB__PATH_BYTES)
+            return plumb__fail(err, PLUMB_ERR_LIMIT, "path too long (over %d bytes): %.200s…",
+                               PLUMB__PATH_BYTES - 32, path);
+        *fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+        if (*fd >= 0) return PLUMB_OK;
+        if (errno != EEXIST || tries == 8)
+            return plumb__fail_errno(err, "cannot create a temporary file for %s", path);
+    }
+}
+
+bool plumb__file_is_temporary(const char *name, const char *of)
+{
+    const size_t n = strlen(of);
+    if (strncmp(name, of, n) != 0 || name[n] != '.') return false;
+    const char *at = name + n + 1;
+    const size_t pid = strspn(at, "0123456789");
+    if (pid == 0 || at[pid] != '-') return false;
+    at += pid + 1;
+    return strspn(at, "0123456789abcdef") == 8 && strcmp(at + 8, ".tmp") == 0;
+}
+
+/* Writes and syncs the temporary; nothing is left after a failure. */
+static plumb_status write_temporary(const char *path, const void *data, size_t n, mode_t mode,
+                                    char temporary[PLUMB__PATH_BYTES], plumb_error *err)
+{
+    int fd = -1;
+    PLUMB_TRY(create_temporary(path, mode, temporary, &fd, err));
+    plumb_status status = plumb__fd_write_all(fd, data, n, path, err);
+    if (status == PLUMB_OK) status = plumb__fd_sync(fd, path, err);
     /* NFS and quotas may report a failed write only here. */
     if (close(fd) != 0 && status == PLUMB_OK)
-        status = plumb__fail_errno(err, "cannot close %s", temporary);
+        status = plumb__fail_errno(err, "cannot close %s", path);
     if (status != PLUMB_OK) (void)unlink(temporary);
     return status;
 }
@@ -211,11 +241,7 @@ static plumb_status write_whole(const char *path, const void *data, size_t n, mo
                                 bool replace, plumb_error *err)
 {
     char temporary[PLUMB__PATH_BYTES];
-    const int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    if (length < 0 || length >= PLUMB__PATH_BYTES)
-        return plumb__fail(err, PLUMB_ERR_LIMIT, "path too long (over %d bytes): %.200s…",
-                           PLUMB__PATH_BYTES - 5, path);
-    PLUMB_TRY(write_temporary(temporary, data, n, mode, err));
+    PLUMB_TRY(write_temporary(path, data, n, mode, temporary, err));
     const plumb_status status =
         replace ? plumb__file_rename(temporary, path, err) : rename_to_new(temporary, path, err);
     if (status != PLUMB_OK) {
@@ -234,8 +260,7 @@ plumb_status plumb__file_write_atomic(const char *path, const void *data, size_t
 plumb_status plumb__file_create(const char *path, const void *data, size_t n, mode_t mode,
                                 plumb_error *err)
 {
-    /* Early, so that the usual mistake leaves even an unrelated PATH.tmp alone; the rename decides.
-     */
+    /* Early, so that the usual mistake writes nothing; the rename decides. */
     if (plumb__path_exists(path))
         return plumb__fail(err, PLUMB_ERR_EXISTS, "%s exists already and is not overwritten", path);
     return write_whole(path, data, n, mode, false, err);

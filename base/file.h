@@ -19,14 +19,17 @@ plumb_status plumb__file_read(const char *path, size_t cap_bytes, plumb__bytes *
 plumb_status plumb__file_read_nofollow(const char *path, size_t cap_bytes, plumb__bytes *out,
                                        plumb_error *err) PLUMB_MUST_CHECK;
 
-/* Temporary beside it (PATH.tmp; one left by a killed process is replaced), write, fsync, rename,
- * fsync of the directory. The file is there whole or not at all; after a failure no temporary is
- * left. mode e.g. 0644, less the umask. */
+/* Temporary beside it, write, fsync, rename, fsync of the directory. The file is there whole or not
+ * at all, also with several writers at once: the last one's stays. The temporary is named
+ * PATH.PID-RANDOM.tmp; after a failure none is left, a killed process leaves its own, which nobody
+ * reads. mode e.g. 0644, less the umask. */
 plumb_status plumb__file_write_atomic(const char *path, const void *data, size_t n, mode_t mode,
                                       plumb_error *err) PLUMB_MUST_CHECK;
 /* The same, but refuses an existing path (PLUMB_ERR_EXISTS). */
 plumb_status plumb__file_create(const char *path, const void *data, size_t n, mode_t mode,
                                 plumb_error *err) PLUMB_MUST_CHECK;
+/* Whether a name is that of a temporary of `of`, both without folders. */
+bool plumb__file_is_temporary(const char *name, const char *of);
 
 /* Opens a regular file for reading (anything else: PLUMB_ERR_FORMAT, without ever blocking on a
  * fifo); its size goes to *size_bytes when given. The caller closes *fd. */

@@ -2,6 +2,7 @@
  * signature that comes back is put on. */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "manifest/lock.h"
 #include "manifest/manifest_object.h"
 #include "manifest/notices/withdrawal.h"
 
@@ -154,9 +155,11 @@ plumb_status plumb_manifest_withdraw_attach(const char *path, const char *payloa
     const attachment a = {path, payload_path, signature_path, key, trust};
     plumb_manifest *m = NULL;
     plumb__bytes payload = {0}, text = {0};
+    plumb__lock lock = {.fd = -1};
     size_t end = 0;
     plumb_status status;
     PLUMB_TRY(plumb__crypto_init(err));
+    PLUMB_TRY(plumb__manifest_lock(path, &lock, err));
     PLUMB_TRY_CLEAN(plumb__withdrawal_open_own(path, &m, err));
     PLUMB_TRY_CLEAN(plumb__file_read(payload_path, PAYLOAD_CAP, &payload, err));
     const plumb__hash digest = plumb__blake2b(payload.data, payload.size);
@@ -167,6 +170,7 @@ plumb_status plumb_manifest_withdraw_attach(const char *path, const char *payloa
     PLUMB_TRY_CLEAN(plumb__bytes_check(&text, err));
     status = plumb__withdrawals_replace(path, &text, err);
 cleanup:
+    plumb__lock_release(&lock);
     plumb__bytes_free(&text);
     plumb__bytes_free(&payload);
     plumb_manifest_free(m);

@@ -2,6 +2,7 @@
  * replaced as a whole: a crash leaves the old chain or the new one. */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "manifest/lock.h"
 #include "manifest/manifest_object.h"
 #include "manifest/names.h"
 #include "manifest/notices/withdrawal.h"
@@ -180,9 +181,11 @@ plumb_status plumb_manifest_withdraw(const char *path, const plumb_secret_key *k
 {
     plumb_manifest *m = NULL;
     plumb__bytes payload = {0}, text = {0};
+    plumb__lock lock = {.fd = -1};
     plumb_public_key signer;
     plumb_status status;
     plumb_key_public(key, &signer);
+    PLUMB_TRY(plumb__manifest_lock(path, &lock, err));
     PLUMB_TRY_CLEAN(plumb__withdrawal_prepare(path, options, &payload, &m, err));
     const int64_t issued_s = options->issued_s != 0 ? options->issued_s : plumb__wall_s();
     PLUMB_TRY_CLEAN(plumb__withdrawal_check_signer(path, m, &signer, trust, issued_s, err));
@@ -191,6 +194,7 @@ plumb_status plumb_manifest_withdraw(const char *path, const plumb_secret_key *k
     PLUMB_TRY_CLEAN(plumb__withdrawals_replace(path, &text, err));
     if (sequence != NULL) *sequence = m->withdrawals.n + 1;
 cleanup:
+    plumb__lock_release(&lock);
     plumb__bytes_free(&text);
     plumb__bytes_free(&payload);
     plumb_manifest_free(m);
@@ -246,9 +250,11 @@ plumb_status plumb_manifest_withdraw_cosign(const char *path, const plumb_secret
 {
     plumb_manifest *m = NULL;
     plumb__bytes text = {0};
+    plumb__lock lock = {.fd = -1};
     uint32_t count = 0;
     plumb_status status;
     PLUMB_TRY(plumb__crypto_init(err));
+    PLUMB_TRY(plumb__manifest_lock(path, &lock, err));
     PLUMB_TRY_CLEAN(plumb__withdrawal_open_own(path, &m, err));
     if (m->withdrawals.n == 0) {
         status = plumb__fail(err, PLUMB_ERR_NOT_FOUND, "%s: has no withdrawals to sign", path);
@@ -258,6 +264,7 @@ plumb_status plumb_manifest_withdraw_cosign(const char *path, const plumb_secret
     if (count > 0) PLUMB_TRY_CLEAN(plumb__withdrawals_replace(path, &text, err));
     if (added != NULL) *added = count;
 cleanup:
+    plumb__lock_release(&lock);
     plumb__bytes_free(&text);
     plumb_manifest_free(m);
     return status;

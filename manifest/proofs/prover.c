@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/lock.h"
 #include "manifest/manifest_object.h"
 #include "manifest/proofs/proof.h"
 #include "manifest/records/json_scan.h"
@@ -12,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#define TILES_WAIT_MS 120000u /* for another that makes them */
 
 struct plumb_prover {
     plumb_manifest *manifest; /* statement and checkpoint only */
@@ -60,11 +63,18 @@ const char *plumb_prover_tiles_made(const plumb_prover *p)
 static plumb_status rebuild(plumb_prover *p, const char *why, plumb_error *err)
 {
     const plumb__records_identity *records = &p->manifest->statement.records;
+    plumb__lock lock = {.fd = -1};
+    char path[PLUMB__PATH_BYTES];
     plumb__tiles_close(&p->tiles);
     p->rebuilt = true;
     snprintf(p->made, sizeof p->made, "%s", why);
-    PLUMB_TRY(plumb__tiles_build(p->tiles_path, p->records_path, records, err));
-    return plumb__tiles_open(p->tiles_path, records, &p->tiles, err);
+    if (snprintf(path, sizeof path, "%s.lock", p->tiles_path) >= (int)sizeof path)
+        return plumb__fail(err, PLUMB_ERR_LIMIT, "%.200s…: the path is too long", p->tiles_path);
+    PLUMB_TRY(plumb__lock_take(path, TILES_WAIT_MS, &lock, err));
+    plumb_status status = plumb__tiles_build(p->tiles_path, p->records_path, records, err);
+    plumb__lock_release(&lock);
+    if (status == PLUMB_OK) status = plumb__tiles_open(p->tiles_path, records, &p->tiles, err);
+    return status;
 }
 
 static plumb_status open_tiles(plumb_prover *p, bool anew, plumb_error *err)

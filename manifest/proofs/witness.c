@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "manifest/lock.h"
 #include "manifest/manifest_object.h"
 #include "manifest/plumb_state.h"
 
@@ -222,6 +223,7 @@ plumb_status plumb_witness_manifest(const char *path, const plumb_secret_key *ke
     plumb_manifest_options options;
     plumb_manifest *m = NULL;
     witnessing w = {.key = key};
+    plumb__lock lock = {.fd = -1};
     memset(info, 0, sizeof *info);
     if (o->size != sizeof *o || o->version != 1)
         return plumb__fail(err, PLUMB_ERR_VERSION,
@@ -234,8 +236,10 @@ plumb_status plumb_witness_manifest(const char *path, const plumb_secret_key *ke
     plumb_manifest_options_default(&options);
     options.audience = o->audience;
     options.records_path = o->records_path;
-    plumb_status status = plumb_manifest_open(path, o->trust, &options, &m, err);
+    plumb_status status = plumb__manifest_lock(path, &lock, err);
+    if (status == PLUMB_OK) status = plumb_manifest_open(path, o->trust, &options, &m, err);
     if (status == PLUMB_OK) status = cosign(path, m, o, &w, err);
+    plumb__lock_release(&lock);
     strcpy(info->origin, w.note.checkpoint.origin);
     info->records = w.note.checkpoint.size;
     info->time_s = w.time_s;

@@ -2,6 +2,7 @@
  * in sign_write.c. */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "manifest/lock.h"
 #include "manifest/names.h"
 #include "manifest/signing/signing.h"
 
@@ -239,11 +240,15 @@ plumb_status plumb_manifest_sign(const char *records_path, const plumb_secret_ke
 {
     plumb__signing *s = NULL;
     plumb__signature by;
+    plumb__lock lock = {.fd = -1};
     PLUMB_TRY(plumb__crypto_init(err));
     PLUMB_TRY(plumb__alloc(&s, 1, sizeof *s, "manifest", err));
-    plumb_status status = plumb__signing_prepare(records_path, options, s, err);
+    plumb_status status = plumb__signing_paths(records_path, s, err);
+    if (status == PLUMB_OK) status = plumb__manifest_lock(s->envelope_path, &lock, err);
+    if (status == PLUMB_OK) status = plumb__signing_prepare(records_path, options, s, err);
     if (status == PLUMB_OK) status = sign_both(s, key, &by, err);
     if (status == PLUMB_OK) status = plumb__signing_finish(s, &by, err);
+    plumb__lock_release(&lock);
     plumb__signing_free(s);
     return status;
 }

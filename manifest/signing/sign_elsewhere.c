@@ -1,6 +1,7 @@
 /* Signing with a key that is kept elsewhere: what is to be signed goes out as files, and a
  * signature that comes back is put on after all of it has been checked again. */
 #include "base/alloc.h"
+#include "manifest/lock.h"
 #include "manifest/signing/signing.h"
 
 #include <inttypes.h>
@@ -149,7 +150,6 @@ static plumb_status attach(const char *records_path, const plumb_attachment *a, 
                            plumb__bytes *payload, plumb_error *err)
 {
     plumb__signature by = {.key = a->key, .has_note = a->checkpoint_signature_path != NULL};
-    PLUMB_TRY(plumb__signing_paths(records_path, s, err));
     PLUMB_TRY(read_signature(a->signature_path, by.envelope, err));
     if (by.has_note) PLUMB_TRY(read_signature(a->checkpoint_signature_path, by.note, err));
     PLUMB_TRY(plumb__file_read(a->payload_path, PLUMB__ENVELOPE_CAP, payload, err));
@@ -165,11 +165,15 @@ plumb_status plumb_manifest_attach(const char *records_path, const plumb_attachm
 {
     plumb__signing *s = NULL;
     plumb__bytes payload = {0};
+    plumb__lock lock = {.fd = -1};
     if (attachment->size != sizeof *attachment || attachment->version != 1)
         return plumb__fail(err, PLUMB_ERR_VERSION, "plumb_attachment of unknown size or version");
     PLUMB_TRY(plumb__crypto_init(err));
     PLUMB_TRY(plumb__alloc(&s, 1, sizeof *s, "manifest", err));
-    const plumb_status status = attach(records_path, attachment, s, &payload, err);
+    plumb_status status = plumb__signing_paths(records_path, s, err);
+    if (status == PLUMB_OK) status = plumb__manifest_lock(s->envelope_path, &lock, err);
+    if (status == PLUMB_OK) status = attach(records_path, attachment, s, &payload, err);
+    plumb__lock_release(&lock);
     plumb__bytes_free(&payload);
     plumb__signing_free(s);
     return status;

@@ -167,13 +167,12 @@ static void writing_replaces_whole_files(void **state)
     plumb_error err;
     assert_int_equal(plumb__file_write_atomic(at("f"), "one", 3, 0600, &err), PLUMB_OK);
     assert_content(at("f"), "one");
-    /* What a killed process left is replaced, a link there is not followed. */
-    assert_int_equal(plumb__file_create(at("victim"), "kept", 4, 0644, &err), PLUMB_OK);
-    assert_int_equal(symlink("victim", at("f.tmp")), 0);
+    /* What has a name like a temporary's is left alone. */
+    assert_int_equal(plumb__file_create(at("f.tmp"), "kept", 4, 0644, &err), PLUMB_OK);
     assert_int_equal(plumb__file_write_atomic(at("f"), "three", 5, 0644, &err), PLUMB_OK);
     assert_content(at("f"), "three");
-    assert_content(at("victim"), "kept");
-    assert_holds("f:5 victim:4 ");
+    assert_content(at("f.tmp"), "kept");
+    assert_holds("f:5 f.tmp:4 ");
     struct stat st;
     assert_int_equal(plumb__file_write_atomic(at("k"), "secret", 6, 0600, &err), PLUMB_OK);
     assert_int_equal(stat(at("k"), &st), 0);
@@ -200,7 +199,8 @@ static void failures_leave_nothing(void **state)
     plumb_error err;
     assert_int_equal(plumb__file_write_atomic(at("none/f"), "x", 1, 0644, &err),
                      PLUMB_ERR_NOT_FOUND);
-    assert_says(&err, "cannot create %s.tmp: No such file or directory", at("none/f"));
+    assert_says(&err, "cannot create a temporary file for %s: No such file or directory",
+                at("none/f"));
     assert_int_equal(plumb__dir_create(at("d"), 0755, &err), PLUMB_OK);
     assert_int_equal(plumb__dir_create(at("d"), 0755, &err), PLUMB_ERR_EXISTS);
     assert_says(&err, "cannot create the directory %s: File exists", at("d"));
@@ -239,14 +239,13 @@ static int write_on_full_disk(void)
     if (plumb__file_write_atomic(at("f"), data, sizeof data, 0644, &err) != PLUMB_ERR_NO_SPACE)
         return 2;
     char wanted[200];
-    (void)snprintf(wanted, sizeof wanted, "cannot write %s/f.tmp: No space left on device",
-                   scratch);
+    (void)snprintf(wanted, sizeof wanted, "cannot write %s/f: No space left on device", scratch);
     if (strcmp(err.message, wanted) != 0) return 3;
     plumb__bytes b = {0};
     if (plumb__file_read(at("f"), 10, &b, &err) != PLUMB_OK || b.size != 5) return 4;
     plumb__bytes_free(&b);
-    if (plumb__path_exists(at("f.tmp"))) return 5;
-    return 0;
+    if (plumb__dir_walk(scratch, 1000, count_file, &b, &err) != PLUMB_OK) return 5;
+    return strcmp(plumb__bytes_text(&b), "f:5 ") == 0 ? 0 : 6;
 }
 
 static int in_child(int (*work)(void))
@@ -258,6 +257,72 @@ static int in_child(int (*work)(void))
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
+}
+
+/* Many writers at once: each writes the path as a whole, again and again. */
+static int write_often(void)
+{
+    static char data[70000];
+    plumb_error err;
+    memset(data, 'a' + getpid() % 26, sizeof data);
+    for (int i = 0; i < 30; i++) {
+        if (plumb__file_write_atomic(at("f"), data, sizeof data, 0644, &err) == PLUMB_OK) continue;
+        fprintf(stderr, "%s\n", err.message);
+        return 1;
+    }
+    return 0;
+}
+
+static void assert_one_writers(const char *path, char *first)
+{
+    plumb__bytes b = {0};
+    plumb_error err;
+    assert_int_equal(plumb__file_read(path, 100000, &b, &err), PLUMB_OK);
+    assert_int_equal(b.size, 70000);
+    *first = (char)b.data[0];
+    assert_memory_equal(b.data, b.data + 1, b.size - 1);
+    plumb__bytes_free(&b);
+}
+
+static void writers_at_once_share_no_temporary(void **state)
+{
+    (void)state;
+    pid_t writers[3];
+    char first = 0;
+    for (size_t i = 0; i < 3; i++) {
+        writers[i] = fork();
+        assert_true(writers[i] >= 0);
+        if (writers[i] == 0) _exit(write_often());
+    }
+    for (size_t i = 0; i < 3; i++) {
+        int status = 0;
+        while (waitpid(writers[i], &status, WNOHANG) == 0) {
+            if (plumb__path_exists(at("f"))) assert_one_writers(at("f"), &first);
+        }
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+    assert_one_writers(at("f"), &first);
+    assert_holds("f:70000 ");
+}
+
+static void temporaries_are_known_by_name(void **state)
+{
+    (void)state;
+    assert_true(plumb__file_is_temporary("f.123-0a1b2c3d.tmp", "f"));
+    static const char *const others[] = {"f.tmp",
+                                         "f.123-0a1b2c3.tmp",
+                                         "f.123-0a1b2c3d.tmp2",
+                                         "g",
+                                         "f.-0a1b2c3d.tmp",
+                                         "f.123-0A1B2C3D.tmp",
+                                         "f",
+                                         "",
+                                         "f.x.123-0a1b2c3d.tmp",
+                                         "f.123-0a1b2c3d4.tmp"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        assert_false(plumb__file_is_temporary(others[i], "f"));
+    }
 }
 
 static void a_failed_write_keeps_the_old_file(void **state)
@@ -450,6 +515,8 @@ int main(void)
         IN_SCRATCH(creating_refuses_what_exists),
         IN_SCRATCH(failures_leave_nothing),
         IN_SCRATCH(a_failed_write_keeps_the_old_file),
+        IN_SCRATCH(writers_at_once_share_no_temporary),
+        IN_SCRATCH(temporaries_are_known_by_name),
         cmocka_unit_test(a_full_device_is_told_as_such),
         IN_SCRATCH(a_full_disk_keeps_the_old_file),
         IN_SCRATCH(reads_at_an_offset_see_the_end),
