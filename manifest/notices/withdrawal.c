@@ -298,6 +298,14 @@ plumb_status plumb__withdrawals_open(const char *envelope_path, const plumb_trus
     PLUMB_TRY(locate(envelope_path, options->withdrawals_path, path, &there, err));
     if (there) {
         PLUMB_TRY(plumb__file_read(path, PLUMB__WITHDRAWALS_CAP, &chain->file, err));
+        /* Signing this version was interrupted before it had put the old chain aside. */
+        if (options->withdrawals_path == NULL &&
+            plumb__withdrawals_superseded(path, &chain->file, &m->statement)) {
+            plumb__bytes_free(&chain->file);
+            there = false;
+        }
+    }
+    if (there) {
         PLUMB_TRY(plumb__alloc(&chain->named, m->table.n, 1, "withdrawals", err));
         const plumb_status status = read_lines(path, trust, at_s, m, err);
         plumb__free(chain->named);

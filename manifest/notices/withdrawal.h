@@ -82,9 +82,18 @@ plumb_status plumb__withdrawals_replace(const char *path, const plumb__bytes *te
 /* No line of NAME.jsonl may be one that NAME.withdrawals, of the version before, has withdrawn. */
 plumb_status plumb__withdrawals_check_gone(const char *envelope_path,
                                            plumb_error *err) PLUMB_MUST_CHECK;
-/* NAME.withdrawals becomes NAME.vN.withdrawals. */
-plumb_status plumb__withdrawals_retire(const char *envelope_path, uint64_t version,
+struct plumb__statement;
+/* Puts NAME.withdrawals aside as NAME.vN.withdrawals, N the version that it is of, when that is the
+ * one that `now` took the place of. With copy_own another envelope is about to follow `now`,
+ * without the records withdrawn: then any older one goes, and that of `now` itself is copied and
+ * stays. The new envelope comes between the two calls, so that a crash leaves the old version with
+ * its chain, or the new one with a chain that plumb__withdrawals_superseded tells from its own. */
+plumb_status plumb__withdrawals_retire(const char *envelope_path,
+                                       const struct plumb__statement *now, bool copy_own,
                                        plumb_error *err) PLUMB_MUST_CHECK;
+/* Whether this chain is of the very version that `now` took the place of. */
+bool plumb__withdrawals_superseded(const char *path, const plumb__bytes *file,
+                                   const struct plumb__statement *now);
 
 /* ---- withdrawal_statement.c ---- */
 

@@ -2,9 +2,9 @@
  * signature that comes back is put on. */
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "manifest/lock.h"
 #include "manifest/manifest_object.h"
 #include "manifest/notices/withdrawal.h"
+#include "manifest/writer_lock.h"
 
 #include <stdio.h>
 #include <string.h>

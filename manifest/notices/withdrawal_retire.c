@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "manifest/manifest_object.h"
 #include "manifest/proofs/merkle.h"
+#include "manifest/signing/statement_parts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -130,12 +131,99 @@ plumb_status plumb__withdrawals_check_gone(const char *envelope_path, plumb_erro
     return status;
 }
 
-plumb_status plumb__withdrawals_retire(const char *envelope_path, uint64_t version,
-                                       plumb_error *err)
+/* ---- whose chain it is, by its first line ---- */
+
+typedef struct chain_of {
+    plumb__hash root;
+    uint64_t version;
+    bool same_set; /* of the data set that was asked for */
+} chain_of;
+
+static plumb_status read_predicate(const char *what, const json_t *statement,
+                                   const plumb__statement *now, chain_of *out, plumb_error *err)
 {
-    char from[PLUMB__PATH_BYTES], to[PLUMB__PATH_BYTES], suffix[64];
+    const json_t *p = NULL;
+    const char *vendor = NULL, *dataset = NULL;
+    int64_t version = 0;
+    PLUMB_TRY(plumb__json_object(what, statement, "predicate", true, &p, err));
+    PLUMB_TRY(plumb__json_string(what, p, "vendor", true, &vendor, err));
+    PLUMB_TRY(plumb__json_string(what, p, "dataset", true, &dataset, err));
+    PLUMB_TRY(plumb__json_integer(what, p, "version", true, &version, err));
+    PLUMB_TRY(plumb__statement_hash(what, p, "root", &out->root, err));
+    if (version < 1) {
+        return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: withdraws from no version", what);
+    }
+    out->version = (uint64_t)version;
+    out->same_set = strcmp(vendor, now->vendor) == 0 && strcmp(dataset, now->dataset) == 0;
+    return PLUMB_OK;
+}
+
+static plumb_status read_chain_of(const char *path, const plumb__bytes *file,
+                                  const plumb__statement *now, chain_of *out, plumb_error *err)
+{
+    char what[PLUMB__PATH_BYTES + 16];
+    plumb__dsse envelope;
+    json_t *statement = NULL;
+    const char *line = (const char *)file->data;
+    const char *end = file->size > 0 ? memchr(line, '\n', file->size) : NULL;
+    snprintf(what, sizeof what, "%s: line 1", path);
+    if (end == NULL) {
+        return plumb__fail(err, PLUMB_ERR_TRUNCATED,
+                           "%s: does not end in a line end: the file is cut short", path);
+    }
+    PLUMB_TRY(plumb__dsse_parse(what, line, (size_t)(end - line), &envelope, err));
+    plumb_status status =
+        plumb__json_parse(what, envelope.payload.data, envelope.payload.size, &statement, err);
+    if (status == PLUMB_OK) status = read_predicate(what, statement, now, out, err);
+    json_decref(statement);
+    plumb__dsse_free(&envelope);
+    return status;
+}
+
+static bool supersedes(const plumb__statement *now, const chain_of *chain)
+{
+    return now->supersedes_version != 0 && chain->same_set &&
+           chain->version == now->supersedes_version &&
+           plumb__hash_equal(&chain->root, &now->supersedes_root);
+}
+
+bool plumb__withdrawals_superseded(const char *path, const plumb__bytes *file,
+                                   const plumb__statement *now)
+{
+    chain_of chain;
+    return read_chain_of(path, file, now, &chain, NULL) == PLUMB_OK && supersedes(now, &chain);
+}
+
+/* ---- putting it aside ---- */
+
+static plumb_status copy_aside(const char *envelope_path, uint64_t version,
+                               const plumb__bytes *file, plumb_error *err)
+{
+    char to[PLUMB__PATH_BYTES], suffix[64];
     snprintf(suffix, sizeof suffix, ".v%" PRIu64 PLUMB__WITHDRAWALS_SUFFIX, version);
-    PLUMB_TRY(plumb__manifest_path(envelope_path, PLUMB__WITHDRAWALS_SUFFIX, from, err));
     PLUMB_TRY(plumb__manifest_path(envelope_path, suffix, to, err));
-    return plumb__path_exists(from) ? plumb__file_rename(from, to, err) : PLUMB_OK;
+    return plumb__file_write_atomic(to, file->data, file->size, 0644, err);
+}
+
+plumb_status plumb__withdrawals_retire(const char *envelope_path, const plumb__statement *now,
+                                       bool copy_own, plumb_error *err)
+{
+    char path[PLUMB__PATH_BYTES];
+    plumb__bytes file = {0};
+    chain_of chain = {.version = 0};
+    PLUMB_TRY(plumb__manifest_path(envelope_path, PLUMB__WITHDRAWALS_SUFFIX, path, err));
+    if (!plumb__path_exists(path)) return PLUMB_OK;
+    plumb_status status = plumb__file_read(path, PLUMB__WITHDRAWALS_CAP, &file, err);
+    if (status == PLUMB_OK) {
+        const plumb_status read = read_chain_of(path, &file, now, &chain, copy_own ? err : NULL);
+        if (copy_own) status = read; /* else it is not the one to go, and opening says why */
+    }
+    const bool own = chain.version == now->version, older = chain.version < now->version;
+    const bool leave = copy_own ? !own && !older : !supersedes(now, &chain);
+    if (status == PLUMB_OK && chain.same_set && !leave) {
+        status = copy_aside(envelope_path, chain.version, &file, err);
+        if (status == PLUMB_OK && older) status = plumb__file_unlink(path, err);
+    }
+    plumb__bytes_free(&file);
+    return status;
 }

@@ -2,10 +2,10 @@
  * replaced as a whole: a crash leaves the old chain or the new one. */
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "manifest/lock.h"
 #include "manifest/manifest_object.h"
 #include "manifest/names.h"
 #include "manifest/notices/withdrawal.h"
+#include "manifest/writer_lock.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -9,9 +9,9 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "manifest/lock.h"
 #include "manifest/manifest_object.h"
 #include "manifest/plumb_state.h"
+#include "manifest/writer_lock.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,9 +2,9 @@
  * in sign_write.c. */
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "manifest/lock.h"
 #include "manifest/names.h"
 #include "manifest/signing/signing.h"
+#include "manifest/writer_lock.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* Signing with a key that is kept elsewhere: what is to be signed goes out as files, and a
  * signature that comes back is put on after all of it has been checked again. */
 #include "base/alloc.h"
-#include "manifest/lock.h"
 #include "manifest/signing/signing.h"
+#include "manifest/writer_lock.h"
 
 #include <inttypes.h>
 #include <stdio.h>

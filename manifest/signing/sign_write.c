@@ -108,14 +108,18 @@ static plumb_status make_checkpoint(const plumb__signing *s, const plumb__signat
 plumb_status plumb__signing_finish(plumb__signing *s, const plumb__signature *by, plumb_error *err)
 {
     plumb__bytes checkpoint = {0};
+    const plumb__statement *said = s->replaces ? &s->statement : &s->old;
     plumb_status status = add_to_envelope(&s->envelope, by, err);
     if (status == PLUMB_OK && by->has_note) status = make_checkpoint(s, by, &checkpoint, err);
+    if (status == PLUMB_OK && s->replaces && s->old.root != NULL) {
+        status = plumb__withdrawals_retire(s->envelope_path, &s->old, true, err);
+    }
     if (status == PLUMB_OK && s->replaces && plumb__path_exists(s->checkpoint_path)) {
         status = plumb__file_unlink(s->checkpoint_path, err);
     }
     if (status == PLUMB_OK) status = write_envelope(s, err);
-    if (status == PLUMB_OK && s->replaces && s->old.root != NULL) {
-        status = plumb__withdrawals_retire(s->envelope_path, s->old.version, err);
+    if (status == PLUMB_OK) {
+        status = plumb__withdrawals_retire(s->envelope_path, said, false, err);
     }
     if (status == PLUMB_OK && by->has_note) {
         status = plumb__file_write_atomic(s->checkpoint_path, checkpoint.data, checkpoint.size,

@@ -43,9 +43,10 @@ plumb_status plumb__signing_prepare(const char *records_path, const plumb_sign_o
 /* The checkpoint's text. */
 plumb_status plumb__signing_note(const plumb__signing *s, plumb__bytes *out,
                                  plumb_error *err) PLUMB_MUST_CHECK;
-/* Checks the signatures, then writes. Invariant: the old checkpoint goes first, then the envelope,
- * then the new checkpoint; a crash in between leaves a valid manifest without a checkpoint, never a
- * wrong one. */
+/* Checks the signatures, then writes. Invariant: the old chain of withdrawals is copied aside and
+ * the old checkpoint goes, then the envelope is replaced, then the old chain goes and the new
+ * checkpoint comes. A crash in between leaves a valid manifest: the old version with its
+ * withdrawals or the new one without, perhaps without a checkpoint, never with a wrong one. */
 plumb_status plumb__signing_finish(plumb__signing *s, const plumb__signature *by,
                                    plumb_error *err) PLUMB_MUST_CHECK;
 void plumb__signing_free(plumb__signing *s);

@@ -1,12 +1,13 @@
 /* Aim: several writers of one manifest lose nothing of one another, none waits for ever, and a
  * killed one leaves nothing that hinders the next. Method: forked writers that withdraw, sign and
  * cosign at the same time; a lock that is held, and one that a killed process has left; temporaries
- * of killed processes beside files that only look alike. */
+ * of killed processes beside files that only look alike; the files that a kill in the middle of
+ * signing leaves, made by hand and by killing. */
 #include "manifest_fixture.h"
 
-#include "manifest/lock.h"
 #include "manifest/plumb_proof.h"
 #include "manifest/plumb_withdrawal.h"
+#include "manifest/writer_lock.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -213,6 +214,132 @@ static void temporaries_of_killed_writers_are_removed(void **state)
         assert_true(plumb__path_exists(fixture_path(f, others[i])));
 }
 
+/* ---- killed in the middle ---- */
+
+static const char second_records[] = "{\"id\":\"r1\"" CONTENT "{\"id\":\"r2\"" CONTENT;
+
+static int64_t opened_version(const fixture *f, uint64_t *withdrawn)
+{
+    plumb_manifest *m = NULL;
+    plumb_manifest_info info = {.size = sizeof info, .version = 1};
+    plumb_trust *trust = open_trust(f, "trust.json");
+    assert_works(plumb_manifest_open(fixture_path(f, "records.plumb.json"), trust, NULL, &m, err));
+    plumb_manifest_describe(m, &info);
+    *withdrawn = info.withdrawn;
+    plumb_manifest_free(m);
+    plumb_trust_free(trust);
+    return (int64_t)info.manifest_version;
+}
+
+static plumb_status sign_version(const fixture *f, uint64_t version, plumb_error *err)
+{
+    plumb_sign_options options = sign_defaults();
+    options.manifest_version = version;
+    return plumb_manifest_sign(fixture_path(f, "records.jsonl"), f->vendor, &options, err);
+}
+
+static void copy_file(const fixture *f, const char *from, const char *to)
+{
+    plumb__bytes data;
+    read_bytes(fixture_path(f, from), &data);
+    write_bytes(fixture_path(f, to), data.data, data.size);
+    plumb__bytes_free(&data);
+}
+
+/* Version 1 with one withdrawal, its envelope and chain kept as old.*, and the second records. */
+static void before_version_2(const fixture *f)
+{
+    plumb_error err = {0};
+    (void)remove(fixture_path(f, "records.v1.withdrawals"));
+    (void)remove(fixture_path(f, "records.v2.withdrawals"));
+    begin(f);
+    assert_int_equal(withdraw(f, "r0", &err), PLUMB_OK);
+    copy_file(f, "records.plumb.json", "old.envelope");
+    copy_file(f, "records.withdrawals", "old.withdrawals");
+    write_text(fixture_path(f, "records.jsonl"), second_records);
+}
+
+static void assert_healed(const fixture *f, uint64_t version)
+{
+    uint64_t withdrawn = 9;
+    assert_works(sign_version(f, version, err));
+    assert_int_equal(opened_version(f, &withdrawn), version);
+    assert_int_equal(withdrawn, 0);
+    assert_false(plumb__path_exists(fixture_path(f, "records.withdrawals")));
+    assert_true(plumb__path_exists(fixture_path(f, "records.checkpoint")));
+    assert_true(plumb__path_exists(fixture_path(f, "records.v1.withdrawals")));
+    assert_false(plumb__path_exists(fixture_path(f, "records.v2.withdrawals")));
+}
+
+/* The new envelope is there and the old chain still beside it, with its copy or, as earlier
+ * releases left it, without. */
+static void a_chain_left_behind_hinders_nothing(void **state)
+{
+    const fixture *f = *state;
+    for (int round = 0; round < 4; round++) {
+        uint64_t withdrawn = 9;
+        before_version_2(f);
+        assert_works(sign_version(f, 2, err));
+        assert_int_equal(remove(fixture_path(f, "records.checkpoint")), 0);
+        copy_file(f, "old.withdrawals", "records.withdrawals");
+        if (round % 2 == 1) (void)remove(fixture_path(f, "records.v1.withdrawals"));
+        assert_int_equal(opened_version(f, &withdrawn), 2);
+        assert_int_equal(withdrawn, 0);
+        assert_healed(f, round < 2 ? 2 : 3);
+    }
+}
+
+/* A chain of the version before is passed over only in the place where signing leaves it. */
+static void a_chain_that_is_named_must_fit(void **state)
+{
+    const fixture *f = *state;
+    plumb_manifest_options options;
+    plumb_manifest *m = NULL;
+    char message[600];
+    before_version_2(f);
+    assert_works(sign_version(f, 2, err));
+    plumb_manifest_options_default(&options);
+    options.untrusted = true;
+    options.withdrawals_path = fixture_path(f, "old.withdrawals");
+    snprintf(message, sizeof message,
+             "%s: line 1: withdraws from acme/set version 1, this is acme/set version 2: every "
+             "version has withdrawals of its own",
+             options.withdrawals_path);
+    assert_fails(
+        plumb_manifest_open(fixture_path(f, "records.plumb.json"), NULL, &options, &m, err),
+        PLUMB_ERR_MISMATCH, message);
+}
+
+/* Wherever the kill falls, one of the two versions opens whole, as far as its records are there. */
+static void a_kill_at_any_time_is_survived(void **state)
+{
+    const fixture *f = *state;
+    for (unsigned us = 0; us < 8000; us += 200) {
+        uint64_t withdrawn = 9;
+        before_version_2(f);
+        const pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            plumb_error err = {0};
+            _exit(sign_version(f, 2, &err) != PLUMB_OK);
+        }
+        (void)usleep(us);
+        (void)kill(child, SIGKILL);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        plumb__bytes now, old;
+        read_bytes(fixture_path(f, "records.plumb.json"), &now);
+        read_bytes(fixture_path(f, "old.envelope"), &old);
+        const bool still = now.size == old.size && memcmp(now.data, old.data, now.size) == 0;
+        plumb__bytes_free(&now);
+        plumb__bytes_free(&old);
+        write_text(fixture_path(f, "records.jsonl"), still ? records : second_records);
+        assert_int_equal(opened_version(f, &withdrawn), still ? 1 : 2);
+        assert_int_equal(withdrawn, still ? 1 : 0);
+        write_text(fixture_path(f, "records.jsonl"), second_records);
+        assert_healed(f, 2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +349,9 @@ int main(void)
         cmocka_unit_test(what_a_killed_holder_leaves_is_taken_at_once),
         cmocka_unit_test(a_lock_is_a_file_and_nothing_else),
         cmocka_unit_test(temporaries_of_killed_writers_are_removed),
+        cmocka_unit_test(a_chain_left_behind_hinders_nothing),
+        cmocka_unit_test(a_chain_that_is_named_must_fit),
+        cmocka_unit_test(a_kill_at_any_time_is_survived),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

@@ -137,5 +137,6 @@ def verify(path, store, at=None, audience=None):
     out.records = read_records(out.lines, taxonomy, private, base + ".jsonl")
     if os.path.exists(base + ".withdrawals"):
         chain = read(base + ".withdrawals", 1 << 28)
-        withdrawal.read_chain(chain, out, subjects[0], store, at, base + ".withdrawals")
+        if not withdrawal.superseded(chain, predicate):
+            withdrawal.read_chain(chain, out, subjects[0], store, at, base + ".withdrawals")
     return out

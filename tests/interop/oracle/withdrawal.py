@@ -2,8 +2,8 @@
 import hashlib
 
 from . import envelope, tree, trust
-from .strict import (CONTENT, TRUST, dump_json, get, get_hash, get_plain, get_time, need,
-                     only, parse_json)
+from .strict import (CONTENT, TRUST, Refused, dump_json, get, get_hash, get_plain, get_time,
+                     need, only, parse_json)
 
 TYPE = "urn:plumbline:statement:withdrawal:v1"
 REASONS = ("consent", "error", "licence", "other")
@@ -67,6 +67,19 @@ def _line(line, sequence, before, manifest, subject, store, at, gone, what):
     need(before is None or issued >= before[1], f"{what}: was issued before the line before")
     trust.signers(store, keys, p["vendor"], "quality-attestation", issued, what)
     return hashlib.blake2b(payload, digest_size=32).digest(), issued, records
+
+
+def superseded(data, predicate):
+    """Whether the first line is of the very version that this one took the place of: signing was
+    killed before it had put the old chain aside."""
+    before = predicate.get("supersedes")
+    try:
+        payload = envelope.parse(data[:data.index(b"\n") + 1], "withdrawals")[1]
+        old = parse_json(payload, "withdrawals")["predicate"]
+        return before is not None and before == {"version": old["version"], "root": old["root"]} \
+            and all(old[name] == predicate[name] for name in ("vendor", "dataset"))
+    except (Refused, ValueError, KeyError, TypeError):
+        return False
 
 
 def read_chain(data, manifest, subject, store, at, what):

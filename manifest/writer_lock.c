@@ -1,4 +1,4 @@
-#include "manifest/lock.h"
+#include "manifest/writer_lock.h"
 
 #include "manifest/manifest_object.h"
 

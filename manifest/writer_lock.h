@@ -1,6 +1,6 @@
 /* One writer at a time for the files beside a manifest. */
-#ifndef PLUMB_MANIFEST_LOCK_H
-#define PLUMB_MANIFEST_LOCK_H
+#ifndef PLUMB_MANIFEST_WRITER_LOCK_H
+#define PLUMB_MANIFEST_WRITER_LOCK_H
 
 #include "base/lock.h"
 
