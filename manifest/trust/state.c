@@ -68,6 +68,45 @@ static plumb_status make_dirs(const char *dir, plumb_error *err)
     }
 }
 
+/* Others could take away what was seen, or lay a memory of their own in its place. A link is
+ * followed when nobody else can make it lead elsewhere. */
+static plumb_status check_owner(const char *dir, const struct stat *st, plumb_error *err)
+{
+    if (st->st_uid == geteuid() || (S_ISLNK(st->st_mode) && st->st_uid == 0)) return PLUMB_OK;
+    return plumb__fail(
+        err, PLUMB_ERR_IO,
+        "the state %s %s belongs to user %lu, not to you (user %lu): what was seen there "
+        "cannot be relied on; set PLUMB_STATE (or --state DIR) to a folder of your own",
+        S_ISLNK(st->st_mode) ? "folder's link" : "folder", dir, (unsigned long)st->st_uid,
+        (unsigned long)geteuid());
+}
+
+static plumb_status check_dir(const char *dir, plumb_error *err)
+{
+    struct stat st;
+    if (dir[0] == '\0') return PLUMB_OK;
+    if (lstat(dir, &st) != 0) { /* not there: nothing was seen */
+        if (errno == ENOENT || errno == ENOTDIR) return PLUMB_OK;
+        return plumb__fail_errno(err, "cannot look at %s", dir);
+    }
+    if (S_ISLNK(st.st_mode)) {
+        PLUMB_TRY(check_owner(dir, &st, err));
+        if (stat(dir, &st) != 0) return plumb__fail_errno(err, "cannot look at %s", dir);
+    }
+    if (!S_ISDIR(st.st_mode)) {
+        return plumb__fail(
+            err, PLUMB_ERR_IO,
+            "the state folder %s is not a folder; set PLUMB_STATE (or --state DIR) to one", dir);
+    }
+    PLUMB_TRY(check_owner(dir, &st, err));
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) == 0) return PLUMB_OK;
+    return plumb__fail(err, PLUMB_ERR_IO,
+                       "the state folder %s has mode %04o: others can change what was seen "
+                       "there; make it yours alone (chmod 700 %s), or set PLUMB_STATE (or --state "
+                       "DIR) to another",
+                       dir, (unsigned)st.st_mode & 07777, dir);
+}
+
 /* ---- the lock ---- */
 
 static plumb_status take_lock(plumb_state *state, plumb_error *err)
@@ -144,6 +183,7 @@ static plumb_status load(plumb_state *state, plumb_error *err)
     char path[PLUMB__PATH_BYTES];
     plumb__bytes text = {0};
     bool there = false;
+    PLUMB_TRY(check_dir(state->dir, err));
     PLUMB_TRY(plumb__state_has(state, "pins.json", path, &there, err));
     if (!there) {
         state->pins = json_object();
@@ -226,8 +266,10 @@ plumb_status plumb_state_lock(const char *dir, plumb_state **state, plumb_error 
 {
     *state = NULL;
     PLUMB_TRY(state_new(dir, state, err));
-    plumb_status status = open_locked(*state, err);
-    if (status != PLUMB_OK && err != NULL) {
+    plumb_status status = check_dir((*state)->dir, err);
+    const bool fit = status == PLUMB_OK;
+    if (fit) status = open_locked(*state, err);
+    if (fit && status != PLUMB_OK && err != NULL) {
         const plumb_error why = *err;
         status = plumb__fail(err, why.status,
                              "what was seen cannot be remembered: %.700s; set PLUMB_STATE (or "

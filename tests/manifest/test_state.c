@@ -174,6 +174,59 @@ static void cannot_be_written(void **state)
     assert_null(s);
 }
 
+/* A memory that others can change is none. */
+static void must_be_ones_own(void **state)
+{
+    const fixture *f = *state;
+    char message[1400], dir[400], link[400];
+    plumb_state *s = NULL;
+    snprintf(dir, sizeof dir, "%s/shared", f->dir);
+    snprintf(link, sizeof link, "%s/link", f->dir);
+    assert_int_equal(mkdir(dir, 0700), 0);
+    assert_int_equal(symlink("shared", link), 0);
+    static const unsigned modes[] = {0777, 0770, 0702, 01777};
+    for (size_t i = 0; i < 2 * sizeof modes / sizeof *modes; i++) {
+        const char *given = i % 2 ? link : dir;
+        assert_int_equal(chmod(dir, modes[i / 2]), 0);
+        snprintf(message, sizeof message,
+                 "the state folder %s has mode %04o: others can change what was seen there; make "
+                 "it yours alone (chmod 700 %s), or set PLUMB_STATE (or --state DIR) to another",
+                 given, modes[i / 2], given);
+        assert_fails(plumb_state_open(given, &s, err), PLUMB_ERR_IO, message);
+        assert_fails(plumb_state_lock(given, &s, err), PLUMB_ERR_IO, message);
+        assert_null(s);
+    }
+    assert_int_equal(access(fixture_path(f, "shared/lock"), F_OK), -1); /* not touched */
+    assert_int_equal(chmod(dir, 0755), 0);                              /* seen, not changed */
+    for (int i = 0; i < 2; i++) {
+        assert_works(plumb_state_lock(i ? link : dir, &s, err));
+        plumb_state_free(s);
+    }
+    const char *file = fixture_path(f, "no-folder");
+    write_text(file, "x");
+    snprintf(message, sizeof message,
+             "the state folder %s is not a folder; set PLUMB_STATE (or --state DIR) to one", file);
+    assert_fails(plumb_state_open(file, &s, err), PLUMB_ERR_IO, message);
+    assert_fails(plumb_state_lock(file, &s, err), PLUMB_ERR_IO, message);
+    /* Somebody else's: root's for a user; for root a folder given away. */
+    const char *theirs = geteuid() == 0 ? dir : "/usr";
+    const unsigned owner = geteuid() == 0 ? 12345 : 0;
+    if (geteuid() == 0) assert_int_equal(chown(dir, owner, (gid_t)-1), 0);
+    snprintf(message, sizeof message,
+             "the state folder %s belongs to user %u, not to you (user %u): what was seen there "
+             "cannot be relied on; set PLUMB_STATE (or --state DIR) to a folder of your own",
+             theirs, owner, (unsigned)geteuid());
+    assert_fails(plumb_state_open(theirs, &s, err), PLUMB_ERR_IO, message);
+    if (geteuid() != 0) return;
+    assert_int_equal(chown(dir, 0, (gid_t)-1), 0);
+    assert_int_equal(lchown(link, owner, (gid_t)-1), 0);
+    snprintf(message, sizeof message,
+             "the state folder's link %s belongs to user %u, not to you (user 0): what was seen "
+             "there cannot be relied on; set PLUMB_STATE (or --state DIR) to a folder of your own",
+             link, owner);
+    assert_fails(plumb_state_open(link, &s, err), PLUMB_ERR_IO, message);
+}
+
 /* ---- runs ---- */
 
 typedef struct counted {
@@ -294,9 +347,10 @@ static void processes_wait(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(remembers),   cmocka_unit_test(every_byte_counts),
-        cmocka_unit_test(where_it_is), cmocka_unit_test(cannot_be_written),
-        cmocka_unit_test(lists_runs),  cmocka_unit_test(processes_wait),
+        cmocka_unit_test(remembers),        cmocka_unit_test(every_byte_counts),
+        cmocka_unit_test(where_it_is),      cmocka_unit_test(cannot_be_written),
+        cmocka_unit_test(lists_runs),       cmocka_unit_test(processes_wait),
+        cmocka_unit_test(must_be_ones_own),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

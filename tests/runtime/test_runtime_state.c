@@ -119,12 +119,18 @@ static void needs_a_memory(void **test_state)
     assert_int_equal(setenv("PLUMB_STATE", world_path(&w, "trust.json"), 1), 0); /* a file */
     plumb_run_config c = world_config(&w);
     plumb_run *run = NULL;
+    snprintf(message, sizeof message,
+             "the state folder %s is not a folder; set PLUMB_STATE (or --state DIR) to one",
+             w.trust);
+    must_fail(plumb_run_create(&c, w.manifest, &run, &err), PLUMB_ERR_IO, &err, message);
+    assert_int_equal(setenv("PLUMB_STATE", world_path(&w, "trust.json/state"), 1), 0);
     must(plumb_run_create(&c, w.manifest, &run, &err), &err); /* reading: nothing was seen there */
     add_up(run);
-    snprintf(message, sizeof message,
-             "what was seen cannot be remembered: cannot create %s/lock: Not a directory; set "
-             "PLUMB_STATE (or --state DIR) to a folder that can be written",
-             w.trust);
+    snprintf(
+        message, sizeof message,
+        "what was seen cannot be remembered: cannot make the folder %s/state: Not a directory; set "
+        "PLUMB_STATE (or --state DIR) to a folder that can be written",
+        w.trust);
     must_fail(plumb_run_start(run, &err), PLUMB_ERR_IO, &err, message);
     plumb_run_free(run);
     assert_int_not_equal(access(w.out, F_OK), 0); /* nothing of the run is there */
