@@ -59,8 +59,11 @@ plumb_status plumb__manifest_read_checkpoint(const char *envelope_path, const pl
 /* Then, of the signers that are left, one at least has signed it. */
 plumb_status plumb__manifest_check_checkpoint(const char *envelope_path, const plumb_manifest *m,
                                               plumb_error *err) PLUMB_MUST_CHECK;
-/* The earliest time at which a witness of the trust store had seen this very statement; 0: none. */
-int64_t plumb__manifest_cosigned_s(const plumb_manifest *m);
+/* The earliest time at which a witness of this trust store, which need not be the one that the
+ * manifest was opened with, had seen this very statement; 0: none. */
+plumb_status plumb__manifest_cosigned(const plumb_manifest *m, const char *what,
+                                      const plumb_trust *trust, int64_t *cosigned_s,
+                                      plumb_error *err) PLUMB_MUST_CHECK;
 
 /* Signatures against the store, before the payload is looked at: fills keys of signers. */
 plumb_status plumb__signers_find(const char *what, const plumb__dsse *envelope,

@@ -52,6 +52,7 @@ typedef struct plumb_trust_key {
     uint32_t roles;                              /* bit 1 << plumb_role */
     int64_t valid_from, valid_until, revoked_at; /* seconds since 1970; 0: open / not revoked */
     const char *revoked_reason;                  /* NULL, "retired" or "compromised" */
+    int64_t retired_at; /* of a compromised key that was retired before; else 0 */
 } plumb_trust_key;
 
 PLUMB_API size_t plumb_trust_key_count(const plumb_trust *trust);
@@ -73,8 +74,8 @@ typedef struct plumb_trust_root_state {
 } plumb_trust_root_state;
 PLUMB_API void plumb_trust_root_signatures(const plumb_trust *trust, plumb_trust_root_state *out);
 
-/* What stands out in a store: the i-th threshold that its keys cannot reach, as one sentence into
- * out[size]; false when there is no i-th. */
+/* What stands out in a store: thresholds that its keys cannot reach, and keys that stand under two
+ * vendors; the i-th as one sentence into out[size]; false when there is no i-th. */
 PLUMB_API bool plumb_trust_warning(const plumb_trust *trust, size_t i, char *out, size_t size);
 
 /* ---- making and changing a store -------------------------------------------------------------
@@ -117,7 +118,8 @@ PLUMB_API plumb_status plumb_trust_extend(const char *path, plumb_trust_change *
                                           const plumb_trust_addition *addition,
                                           plumb_error *err) PLUMB_MUST_CHECK;
 /* A key by vendor and name; reason "retired" or "compromised"; at_s 0 = now. A retired key may be
- * declared compromised later, nothing else is changed twice. */
+ * declared compromised later: it stays retired as of then, and revoked_at never rises. Nothing
+ * else is changed twice. */
 PLUMB_API plumb_status plumb_trust_revoke(const char *path, plumb_trust_change *change,
                                           const char *vendor, const char *name, const char *reason,
                                           int64_t at_s, plumb_error *err) PLUMB_MUST_CHECK;

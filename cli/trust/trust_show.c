@@ -42,10 +42,14 @@ static void print_roles(const plumb_trust *trust, const plumb_trust_key *k)
 }
 
 /* In a word, by this machine's clock. */
-static const char *state_word(const plumb_trust_key *k)
+static const char *state_word(const plumb_trust *trust, const plumb_trust_key *k)
 {
     const int64_t now_s = (int64_t)time(NULL);
-    if (k->revoked_at != 0 && strcmp(k->revoked_reason, "compromised") == 0) return "void";
+    for (size_t i = 0; i < plumb_trust_key_count(trust); i++) { /* under any name: one thief */
+        const plumb_trust_key *same = plumb_trust_key_at(trust, i);
+        if (same->revoked_at == 0 || strcmp(same->revoked_reason, "compromised") != 0) continue;
+        if (memcmp(&same->key, &k->key, sizeof k->key) == 0) return "void";
+    }
     if (k->revoked_at != 0 && now_s >= k->revoked_at) return "revoked";
     if (k->valid_from != 0 && now_s < k->valid_from) return "not valid yet";
     if (k->valid_until != 0 && now_s >= k->valid_until) return "expired";
@@ -56,14 +60,15 @@ static void print_key(const plumb_trust *trust, const plumb_trust_key *k)
 {
     char keyid[PLUMB_KEYID_TEXT_BYTES], a[21], b[21];
     plumb_public_key_id(&k->key, keyid);
-    printf("\nvendor %s, key %s: %s\n  keyid %s\n  roles ", k->vendor, k->name, state_word(k),
-           keyid);
+    printf("\nvendor %s, key %s: %s\n  keyid %s\n  roles ", k->vendor, k->name,
+           state_word(trust, k), keyid);
     print_roles(trust, k);
     printf("  valid from %s until %s\n", date_or(k->valid_from, "always", a),
            date_or(k->valid_until, "further notice", b));
     if (k->revoked_at != 0) {
         printf("  revoked %s: %s\n", date_or(k->revoked_at, "", a), k->revoked_reason);
     }
+    if (k->retired_at != 0) printf("  revoked %s: retired\n", date_or(k->retired_at, "", a));
 }
 
 static void print_roots(const char *path, const plumb_trust *trust)

@@ -31,8 +31,9 @@ plumb_status plumb__cosign(const char *name, const plumb_secret_key *key, const 
 bool plumb__cosignature_holds(const plumb__note *note, const plumb__note_line *line,
                               const plumb_public_key *key, int64_t *time_s);
 /* Who has cosigned: each line that names a witness of the store must hold (PLUMB_ERR_SIGNATURE); it
- * counts when the key could act as witness at the time it states. Other lines are left aside. */
-plumb_status plumb__witnesses_find(const char *what, const plumb__note *note,
+ * counts when the key could act as witness at the time it states, and is not one that signs for
+ * `vendor`, whose checkpoint it is. Other lines are left aside. */
+plumb_status plumb__witnesses_find(const char *what, const char *vendor, const plumb__note *note,
                                    const plumb_trust *trust, plumb__witnesses *out,
                                    plumb_error *err) PLUMB_MUST_CHECK;
 

@@ -61,7 +61,7 @@ plumb_status plumb__manifest_read_checkpoint(const char *envelope_path, const pl
     if (trust != NULL) PLUMB_TRY(check_lines(path, origin, &note, m, err));
     PLUMB_TRY(check_text(path, origin, &note.checkpoint, m, err));
     if (trust == NULL) return PLUMB_OK;
-    PLUMB_TRY(plumb__witnesses_find(path, &note, trust, &m->witnesses, err));
+    PLUMB_TRY(plumb__witnesses_find(path, m->statement.vendor, &note, trust, &m->witnesses, err));
     for (size_t i = 0; i < note.n_lines; i++) {
         m->unchecked_lines -= m->witnesses.by_witness[i];
     }
@@ -81,7 +81,16 @@ plumb_status plumb__manifest_check_checkpoint(const char *envelope_path, const p
                        "%s: is signed by none of the keys that count for this manifest", path);
 }
 
-int64_t plumb__manifest_cosigned_s(const plumb_manifest *m)
+plumb_status plumb__manifest_cosigned(const plumb_manifest *m, const char *what,
+                                      const plumb_trust *trust, int64_t *cosigned_s,
+                                      plumb_error *err)
 {
-    return m->witnesses.earliest_s;
+    plumb__note note;
+    plumb__witnesses witnesses;
+    *cosigned_s = 0;
+    if (m->checkpoint.size == 0) return PLUMB_OK;
+    PLUMB_TRY(plumb__note_parse(what, m->checkpoint.data, m->checkpoint.size, &note, err));
+    PLUMB_TRY(plumb__witnesses_find(what, m->statement.vendor, &note, trust, &witnesses, err));
+    *cosigned_s = witnesses.earliest_s;
+    return PLUMB_OK;
 }

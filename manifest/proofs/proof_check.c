@@ -91,7 +91,7 @@ plumb_status plumb__checkpoint_judge(const char *what, const plumb__note *note,
                            "%s: its origin \"%s\" is not that of a manifest (VENDOR/DATASET/vN)",
                            what, note->checkpoint.origin);
     out->unchecked_lines = (uint32_t)note->n_lines;
-    PLUMB_TRY(plumb__witnesses_find(what, note, trust, &out->witnesses, err));
+    PLUMB_TRY(plumb__witnesses_find(what, out->vendor, note, trust, &out->witnesses, err));
     for (size_t i = 0; i < note->n_lines; i++) {
         out->unchecked_lines -= out->witnesses.by_witness[i];
     }

@@ -91,13 +91,13 @@ plumb_status plumb__signers_find(const char *what, const plumb__dsse *envelope,
 
 /* Whether one signer may speak for the vendor at this time. */
 static plumb_status judge_one(const char *what, const plumb_trust *trust, int64_t at_s,
-                              const plumb_manifest *m, uint32_t i, const plumb_trust_key **entry,
-                              plumb_error *err)
+                              int64_t cosigned_s, const plumb_manifest *m, uint32_t i,
+                              const plumb_trust_key **entry, plumb_error *err)
 {
     plumb_error why = {0};
-    const plumb_status status = plumb__trust_check_seen(
-        trust, &m->signers[i].key, m->statement.vendor, PLUMB_ROLE_QUALITY_ATTESTATION, at_s,
-        plumb__manifest_cosigned_s(m), entry, &why);
+    const plumb_status status =
+        plumb__trust_check_seen(trust, &m->signers[i].key, m->statement.vendor,
+                                PLUMB_ROLE_QUALITY_ATTESTATION, at_s, cosigned_s, entry, &why);
     const char *advice = status == PLUMB_ERR_EXPIRED
                              ? "; ask for a signature by a current key: plumb manifest sign again "
                                "with it adds one"
@@ -125,7 +125,8 @@ plumb_status plumb__signers_judge(const char *what, const plumb_trust *trust, in
     plumb_status status = PLUMB_OK;
     for (uint32_t i = 0; i < all; i++) {
         const plumb_trust_key *entry = NULL;
-        const plumb_status one = judge_one(what, trust, at_s, m, i, &entry, err);
+        const plumb_status one =
+            judge_one(what, trust, at_s, m->witnesses.earliest_s, m, i, &entry, err);
         if (one != PLUMB_OK) {
             status = one;
             continue;
@@ -140,6 +141,7 @@ plumb_status plumb__signers_judge(const char *what, const plumb_trust *trust, in
 plumb_status plumb__manifest_judge(const plumb_manifest *m, const char *what,
                                    const plumb_trust *trust, int64_t at_s, plumb_error *err)
 {
+    int64_t cosigned_s = 0;
     uint32_t count = 0;
     plumb_status status = PLUMB_OK;
     if (m->n_signers == 0) {
@@ -147,9 +149,10 @@ plumb_status plumb__manifest_judge(const plumb_manifest *m, const char *what,
                            "%s: was opened without a trust store; nobody knows who signed it",
                            what);
     }
+    PLUMB_TRY(plumb__manifest_cosigned(m, what, trust, &cosigned_s, err));
     for (uint32_t i = 0; i < m->n_signers; i++) {
         const plumb_trust_key *entry = NULL;
-        const plumb_status one = judge_one(what, trust, at_s, m, i, &entry, err);
+        const plumb_status one = judge_one(what, trust, at_s, cosigned_s, m, i, &entry, err);
         if (one != PLUMB_OK) status = one;
         count += one == PLUMB_OK;
     }

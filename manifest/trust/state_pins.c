@@ -116,19 +116,17 @@ static json_t *seen_versions(const plumb_state *state, const plumb_trust *trust,
     return json_object_get(json_object_get(root_pins(state, trust), "manifests"), key);
 }
 
-/* The store calls this key compromised, and no witness saw the manifest before. */
-static bool voided(const plumb_trust *trust, const char *vendor, const char *keyid,
-                   int64_t cosigned_s)
+/* The store calls this key compromised (under any vendor), and no witness saw the manifest before.
+ */
+static bool voided(const plumb_trust *trust, const char *keyid, int64_t cosigned_s)
 {
     char id[PLUMB_KEYID_TEXT_BYTES];
     for (size_t i = 0; i < trust->n_keys; i++) {
         const plumb_trust_key *k = &trust->keys[i];
-        if (k->revoked_at == 0 || strcmp(k->revoked_reason, "compromised") != 0 ||
-            strcmp(k->vendor, vendor) != 0) {
-            continue;
-        }
+        if (!plumb__trust_compromised(k)) continue;
+        if (cosigned_s != 0 && cosigned_s < k->revoked_at) continue;
         plumb_public_key_id(&k->key, id);
-        if (strcmp(id, keyid) == 0) return cosigned_s == 0 || cosigned_s >= k->revoked_at;
+        if (strcmp(id, keyid) == 0) return true;
     }
     return false;
 }
@@ -145,7 +143,7 @@ static bool stands(const json_t *entry, const plumb_trust *trust, const char *ve
     (void)plumb__time_parse(text_of(entry, "cosigned"), &cosigned_s);
     for (size_t i = 0; i < json_array_size(signers); i++) {
         const char *keyid = json_string_value(json_array_get(signers, i));
-        const bool is_void = keyid == NULL || voided(trust, vendor, keyid, cosigned_s);
+        const bool is_void = keyid == NULL || voided(trust, keyid, cosigned_s);
         good += !is_void;
         bad += is_void;
     }
@@ -277,19 +275,40 @@ static plumb_status pin_trust(json_t *pins, const plumb_trust *trust, plumb_erro
 static json_t *manifest_json(const plumb_manifest *m)
 {
     const plumb__statement *s = &m->statement;
-    json_t *signers = json_array();
+    return json_pack("{s:I,s:s,s:s,s:o,s:o,s:[]}", "version", (json_int_t)s->version, "root",
+                     m->root_hex, "statement", m->statement_hex, "issued", time_json(s->issued_s),
+                     "seen", time_json(plumb__wall_s()), "signers");
+}
+
+static bool lists(const json_t *signers, const char *keyid)
+{
+    for (size_t i = 0; i < json_array_size(signers); i++) {
+        const char *one = json_string_value(json_array_get(signers, i));
+        if (one != NULL && strcmp(one, keyid) == 0) return true;
+    }
+    return false;
+}
+
+/* What came to a version since it was first seen: a signer, a witness, withdrawals. Of what was
+ * seen nothing goes, or a key declared compromised later could take the pin along. */
+static plumb_status pin_support(json_t *entry, const plumb_trust *trust, const plumb_manifest *m,
+                                plumb_error *err)
+{
+    json_t *signers = json_object_get(entry, "signers");
+    int64_t before_s = 0, cosigned_s = 0;
+    PLUMB_TRY(plumb__manifest_cosigned(m, "the manifest's checkpoint", trust, &cosigned_s, err));
     for (uint32_t i = 0; i < m->n_signers; i++) {
-        json_array_append_new(signers, json_string(m->signers[i].keyid));
+        if (lists(signers, m->signers[i].keyid)) continue;
+        if (json_array_append_new(signers, json_string(m->signers[i].keyid)) != 0) {
+            return no_memory(err);
+        }
     }
-    json_t *entry =
-        json_pack("{s:I,s:s,s:s,s:o,s:o,s:o}", "version", (json_int_t)s->version, "root",
-                  m->root_hex, "statement", m->statement_hex, "issued", time_json(s->issued_s),
-                  "seen", time_json(plumb__wall_s()), "signers", signers);
-    const int64_t cosigned_s = plumb__manifest_cosigned_s(m);
-    if (entry != NULL && cosigned_s != 0) {
-        json_object_set_new(entry, "cosigned", time_json(cosigned_s));
+    (void)plumb__time_parse(text_of(entry, "cosigned"), &before_s);
+    if (cosigned_s != 0 && (before_s == 0 || cosigned_s < before_s) &&
+        json_object_set_new(entry, "cosigned", time_json(cosigned_s)) != 0) {
+        return no_memory(err);
     }
-    return entry;
+    return plumb__state_pin_withdrawals(entry, m, err);
 }
 
 /* What no longer counts goes, and of many versions the lowest. */
@@ -321,12 +340,12 @@ static plumb_status pin_manifest(json_t *pins, const plumb_trust *trust, const p
     for (size_t i = 0; i < json_array_size(entries); i++) {
         json_t *entry = json_array_get(entries, i);
         if (number_of(entry, "version") == m->statement.version) {
-            return plumb__state_pin_withdrawals(entry, m, err); /* checked to be the same */
+            return pin_support(entry, trust, m, err); /* checked to be the same */
         }
     }
     json_t *entry = manifest_json(m);
     if (json_array_append_new(entries, entry) != 0) return no_memory(err);
-    PLUMB_TRY(plumb__state_pin_withdrawals(entry, m, err));
+    PLUMB_TRY(pin_support(entry, trust, m, err));
     trim(entries, trust, m->statement.vendor);
     return PLUMB_OK;
 }

@@ -144,6 +144,23 @@ static plumb_status add_entry(json_t *document, const plumb_trust_addition *a, p
     return PLUMB_OK;
 }
 
+/* One key under two vendors is one thief's loot: whoever has it speaks for both, and could be the
+ * witness of itself. Stores that have such keys are read; none is made. */
+static plumb_status check_own_key(const char *path, const plumb_trust *trust,
+                                  const plumb_trust_addition *a, plumb_error *err)
+{
+    for (size_t i = 0; i < trust->n_keys; i++) {
+        const plumb_trust_key *k = &trust->keys[i];
+        if (memcmp(&k->key, &a->key, sizeof k->key) != 0) continue;
+        if (strcmp(k->vendor, a->vendor) == 0) continue; /* the reader refuses it */
+        return plumb__fail(err, PLUMB_ERR_EXISTS,
+                           "%s: this key is key %s of vendor %s already; a key stands under one "
+                           "vendor, so make another one for vendor %s",
+                           path, k->name, k->vendor, a->vendor);
+    }
+    return PLUMB_OK;
+}
+
 plumb_status plumb_trust_extend(const char *path, plumb_trust_change *change,
                                 const plumb_trust_addition *addition, plumb_error *err)
 {
@@ -158,6 +175,7 @@ plumb_status plumb_trust_extend(const char *path, plumb_trust_change *change,
     PLUMB_TRY(plumb__name_check(path, "vendor", addition->vendor, err));
     PLUMB_TRY(plumb__name_check(path, "key name", addition->name, err));
     plumb_status status = plumb__trust_edit_open(path, change, &edit, err);
+    if (status == PLUMB_OK) status = check_own_key(path, edit.trust, addition, err);
     if (status == PLUMB_OK) status = add_entry(edit.document, addition, err);
     if (status == PLUMB_OK) status = plumb__trust_edit_commit(&edit, change, false, err);
     plumb__trust_edit_close(&edit);
@@ -203,6 +221,19 @@ static plumb_status no_such_key(const char *path, const json_t *document, const 
                        path, vendor, name, list);
 }
 
+/* Of a revoked entry: a later revocation takes nothing back. The time never rises, and a
+ * retirement goes on to hold. */
+static plumb_status keep_limits(json_t *entry, int64_t *at_s, plumb_error *err)
+{
+    json_t *retired = json_object_get(entry, "revoked_at");
+    int64_t retired_s = 0;
+    if (retired == NULL) return PLUMB_OK;
+    (void)plumb__time_parse(json_string_value(retired), &retired_s); /* was read before */
+    if (retired_s < *at_s) *at_s = retired_s;
+    return json_object_set(entry, "retired_at", retired) == 0 ? PLUMB_OK
+                                                              : plumb__trust_no_memory(err);
+}
+
 static plumb_status mark_revoked(const char *path, json_t *document, const char *vendor,
                                  const char *name, const char *reason, int64_t at_s,
                                  plumb_error *err)
@@ -217,6 +248,7 @@ static plumb_status mark_revoked(const char *path, json_t *document, const char 
                            path, name, vendor,
                            json_string_value(json_object_get(entry, "revoked_at")), before);
     }
+    PLUMB_TRY(keep_limits(entry, &at_s, err));
     if (json_object_set_new(entry, "revoked_at", plumb__trust_time_json(at_s)) ||
         json_object_set_new(entry, "reason", json_string(reason))) {
         return plumb__trust_no_memory(err);

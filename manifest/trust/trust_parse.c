@@ -101,21 +101,30 @@ static plumb_status read_revocation(const char *what, const json_t *entry, plumb
 {
     PLUMB_TRY(read_time(what, entry, "revoked_at", &out->revoked_at, err));
     PLUMB_TRY(plumb__json_string(what, entry, "reason", false, &out->revoked_reason, err));
+    PLUMB_TRY(read_time(what, entry, "retired_at", &out->retired_at, err));
     const bool known =
         out->revoked_reason != NULL && (strcmp(out->revoked_reason, "retired") == 0 ||
                                         strcmp(out->revoked_reason, "compromised") == 0);
-    if (known == (out->revoked_at != 0) && known == (out->revoked_reason != NULL)) return PLUMB_OK;
+    if (known != (out->revoked_at != 0) || known != (out->revoked_reason != NULL)) {
+        return plumb__fail(
+            err, PLUMB_ERR_FORMAT,
+            "%s: a revoked key has both \"revoked_at\" and a \"reason\", \"retired\" or "
+            "\"compromised\"",
+            what);
+    }
+    if (out->retired_at == 0 || (known && strcmp(out->revoked_reason, "compromised") == 0)) {
+        return PLUMB_OK;
+    }
     return plumb__fail(err, PLUMB_ERR_FORMAT,
-                       "%s: a revoked key has both \"revoked_at\" and a \"reason\", \"retired\" or "
-                       "\"compromised\"",
-                       what);
+                       "%s: only a key that is compromised has a \"retired_at\"", what);
 }
 
 static plumb_status read_entry(const char *what, const json_t *entry, plumb_trust_key *out,
                                plumb_error *err)
 {
-    static const char *const allowed[] = {"name",        "key",        "roles",  "valid_from",
-                                          "valid_until", "revoked_at", "reason", NULL};
+    static const char *const allowed[] = {"name",       "key",         "roles",
+                                          "valid_from", "valid_until", "revoked_at",
+                                          "reason",     "retired_at",  NULL};
     const char *key = NULL;
     if (!json_is_object(entry)) {
         return plumb__fail(err, PLUMB_ERR_FORMAT, "%s: a key must be an object", what);

@@ -58,6 +58,12 @@ plumb_status plumb__trust_parse(const char *what, const void *data, size_t n, bo
 plumb_status plumb__trust_last_envelope(const char *what, const plumb_trust *trust,
                                         const plumb__bytes *text, plumb__dsse *envelope,
                                         plumb_error *err) PLUMB_MUST_CHECK;
+/* The entry itself says compromised. */
+bool plumb__trust_compromised(const plumb_trust_key *k);
+/* The entry that calls this key compromised from the earliest time on, under whatever vendor and
+ * name; NULL: none does. */
+const plumb_trust_key *plumb__trust_compromise(const plumb_trust *trust,
+                                               const plumb_public_key *key);
 /* plumb_trust_check for something a witness saw at cosigned_s (0: none did): a key that is revoked
  * as compromised still counts for what was seen before. */
 plumb_status plumb__trust_check_seen(const plumb_trust *trust, const plumb_public_key *key,

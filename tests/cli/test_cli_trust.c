@@ -28,7 +28,7 @@ static int prepare(void **state)
     if (cli_setup(state) != 0) return -1;
     cli_write("pass", "open sesame\n");
     /* At the smallest cost: a passphrase of 256 MiB for each of forty openings would take long. */
-    static const char *const keys[] = {"a", "b", "c", "v"};
+    static const char *const keys[] = {"a", "b", "c", "d", "v"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         assert_int_equal(plumb__key_create(keys[i], "open sesame", 11, 1, 8192, NULL), PLUMB_OK);
     }
@@ -82,12 +82,17 @@ static void warns(void **state)
 {
     (void)state;
     const cli_run *run = cli("plumb trust add trust.json --root a.key --root b.key" PASS
-                             " --vendor lone --key c.pub --name one --role reviewer --threshold 2");
+                             " --vendor lone --key d.pub --name one --role reviewer --threshold 2");
     assert_int_equal(run->code, 0);
     assert_string_equal(run->err,
                         "plumb: warning: vendor lone: 2 keys must sign as reviewer, but only 1 "
                         "that are not revoked can: nothing of this vendor will be accepted in that "
                         "role\n");
+    assert_cli(4, "",
+               "plumb: trust.json: this key is key one of vendor lone already; a key stands under "
+               "one vendor, so make another one for vendor house\n",
+               "plumb trust add trust.json --root a.key --root b.key" PASS
+               " --vendor house --key d.pub --name w --role witness");
 }
 
 /* A customer: pins the fingerprint, then follows a rotation with the file alone; an old copy of the

@@ -60,7 +60,8 @@ static void check_cosigned(const plumb__note *note, const void *data, size_t n)
     if (fuzz_accepted(plumb__note_parse("m", more.data, more.size, again, &err), &err)) {
         const plumb__note_line *line = &again->lines[again->n_lines - 1];
         fuzz_assert(plumb__cosignature_holds(again, line, &key, &time_s) && time_s == SEEN_S);
-        if (fuzz_accepted(plumb__witnesses_find("m", again, fuzz_trust(), found, &err), &err)) {
+        if (fuzz_accepted(plumb__witnesses_find("m", "another", again, fuzz_trust(), found, &err),
+                          &err)) {
             fuzz_reached();
             fuzz_assert(found->n >= 1 && found->earliest_s > 0 && found->earliest_s <= SEEN_S);
         }

@@ -153,6 +153,59 @@ def compromised_witness(made):
     made.store["vendors"]["house"]["keys"][0].update(revoked_at="2026-06-01", reason="compromised")
 
 
+@case(TRUST, "a key that was retired and then declared compromised, and a witness saw the manifest")
+def retired_then_compromised(made):
+    witnessed(made)
+    made.acme()["keys"] = [entry(ACME, revoked_at="2026-01-15", reason="compromised",
+                                 retired_at="2026-01-20")]
+
+
+@case(0, "a compromised key that is to be retired later, and a witness saw the manifest")
+def compromised_retired_later(made):
+    witnessed(made)
+    made.acme()["keys"] = [entry(ACME, revoked_at="2026-01-15", reason="compromised",
+                                 retired_at="2999-01-01")]
+
+
+@case(INPUT, "a key that is not compromised, with the time of an earlier retirement")
+def retired_at_alone(made):
+    made.acme()["keys"] = [entry(ACME, revoked_at="2999-01-01", reason="retired",
+                                 retired_at="2999-01-01")]
+
+
+@case(TRUST, "the key of the only signer is called compromised under another vendor")
+def compromised_elsewhere(made):
+    stolen = entry(ACME, "operator", revoked_at="2026-01-15", reason="compromised")
+    made.store["vendors"]["other"]["keys"].append(stolen)
+
+
+@case(0, "a key called compromised under another vendor, but a witness saw the manifest before")
+def compromised_elsewhere_cosigned(made):
+    witnessed(made)
+    compromised_elsewhere(made)
+
+
+@case(TRUST, "a compromised key, cosigned before by itself under another vendor")
+def compromised_own_witness(made):
+    made.store["vendors"]["house"] = {"keys": [entry(ACME, "witness")]}
+    made.witnesses = [("house", ACME, 1767225600)]
+    made.acme()["keys"] = [entry(ACME, revoked_at="2026-01-15", reason="compromised")]
+
+
+@case(TRUST, "a compromised key, cosigned before by another key that may sign for the vendor")
+def compromised_vendor_witness(made):
+    made.store["vendors"]["house"] = {"keys": [entry(ACME2, "witness")]}
+    made.witnesses = [("house", ACME2, 1767225600)]
+    made.acme()["keys"] = [entry(ACME, revoked_at="2026-01-15", reason="compromised"),
+                           entry(ACME2)]
+
+
+@case(0, "the same, where the witness's key has another role for the vendor")
+def compromised_operator_witness(made):
+    compromised_vendor_witness(made)
+    made.acme()["keys"][1] = entry(ACME2, "operator")
+
+
 def with_key(made, number):
     made.acme()["keys"].append({**entry(ACME2), "key": spki_text(number.to_bytes(32, "little"))})
 

@@ -151,6 +151,40 @@ void forge(const char *path, const char *type, const char *payload, const plumb_
     plumb__dsse_free(&envelope);
 }
 
+const char *key_text(const plumb_secret_key *key)
+{
+    static char texts[4][PLUMB__SPKI_BASE64_BYTES];
+    static int next;
+    plumb_public_key public_key;
+    next = (next + 1) % 4;
+    plumb_key_public(key, &public_key);
+    plumb__spki_base64(&public_key, texts[next]);
+    return texts[next];
+}
+
+void forge_store(const fixture *f, const char *vendors)
+{
+    forge(at("trust.json"), TRUST_TYPE,
+          text("{\"plumb_trust\":1,\"version\":1,\"roots\":{\"keys\":[\"%s\"],\"threshold\":1},"
+               "\"vendors\":%s}",
+               key_text(f->root), vendors),
+          f->root);
+}
+
+void cosign_as(const char *name, const plumb_secret_key *witness, int64_t time_s)
+{
+    plumb__bytes note_text;
+    plumb__note note;
+    read_bytes(at("records.checkpoint"), &note_text);
+    assert_works(plumb__note_parse("t", note_text.data, note_text.size, &note, err));
+    plumb__bytes out = {0};
+    plumb__bytes_append(&out, note_text.data, note_text.size);
+    assert_works(plumb__cosign(name, witness, note.text, note.text_size, time_s, &out, err));
+    write_bytes(at("records.checkpoint"), out.data, out.size);
+    plumb__bytes_free(&out);
+    plumb__bytes_free(&note_text);
+}
+
 /* The signed bytes of a manifest, as text. */
 char *statement_of(const char *path)
 {

@@ -40,6 +40,12 @@ plumb_status use(bool with_manifest, plumb_error *err);
 
 /* An envelope of any type and payload, signed, as a file. */
 void forge(const char *path, const char *type, const char *payload, const plumb_secret_key *key);
+/* trust.json with these vendors (a JSON object's text), whatever the writers would say to it. */
+void forge_store(const fixture *f, const char *vendors);
+/* The base64 of a key in a store; in rotating buffers. */
+const char *key_text(const plumb_secret_key *key);
+/* A witness's line more in the checkpoint. */
+void cosign_as(const char *name, const plumb_secret_key *witness, int64_t time_s);
 /* The signed bytes of a manifest, as text; free it. */
 char *statement_of(const char *path);
 

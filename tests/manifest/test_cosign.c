@@ -93,7 +93,7 @@ static void dates_a_manifest(void **state)
     assert_false(said.again);
     assert_works(open_info(f, "witness.json", &m, &info, err));
     assert_int_equal(info.cosigned_s, 1700000100);
-    assert_int_equal(plumb__manifest_cosigned_s(m), 1700000100);
+    assert_int_equal(m->witnesses.earliest_s, 1700000100);
     assert_int_equal(info.n_witnesses, 1);
     assert_string_equal(plumb_manifest_witness_at(m, 0).name, "house/w1");
     assert_int_equal(plumb_manifest_witness_at(m, 0).time_s, 1700000100);

@@ -4,6 +4,11 @@
  * its end over a state directory; what is expected is the exact message. */
 #include "attack_stage.h"
 
+#include "base/clock.h"
+#include "manifest/files.h"
+#include "manifest/plumb_proof.h"
+#include "manifest/plumb_withdrawal.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -291,21 +296,6 @@ static void key_compromise_then_rotation(void **state)
 
 /* ---- what a witness saw ---- */
 
-static void cosign_at(const plumb_secret_key *witness, int64_t time_s)
-{
-    plumb__bytes note_text;
-    plumb__note note;
-    read_bytes(at("records.checkpoint"), &note_text);
-    assert_works(plumb__note_parse("t", note_text.data, note_text.size, &note, err));
-    plumb__bytes out = {0};
-    plumb__bytes_append(&out, note_text.data, note_text.size);
-    assert_works(
-        plumb__cosign("acme/witness", witness, note.text, note.text_size, time_s, &out, err));
-    write_bytes(at("records.checkpoint"), out.data, out.size);
-    plumb__bytes_free(&out);
-    plumb__bytes_free(&note_text);
-}
-
 /* A compromised key still counts for what a witness cosigned before; not for what came after. */
 static void compromised_but_witnessed(void **state)
 {
@@ -317,7 +307,7 @@ static void compromised_but_witnessed(void **state)
         const plumb_trust_addition a = key_of(f->other, "witness", 1u << PLUMB_ROLE_WITNESS);
         assert_works(plumb_trust_add(at("trust.json"), f->root, &a, err));
         sign_new(f->vendor, 1, RECORD("a"));
-        cosign_at(f->other, late ? 1750000001 : 1749999999);
+        cosign_as("acme/witness", f->other, late ? 1750000001 : 1749999999);
         const plumb_secret_key *const root[] = {f->root};
         plumb_trust_change c = by(root, 1);
         assert_works(plumb_trust_revoke(at("trust.json"), &c, "acme", "acme-1", "compromised",
@@ -339,6 +329,180 @@ static void compromised_but_witnessed(void **state)
     }
 }
 
+static void revoke_as(const fixture *f, const char *name, const char *reason, int64_t at_s)
+{
+    const plumb_secret_key *const root[] = {f->root};
+    plumb_trust_change c = by(root, 1);
+    assert_works(plumb_trust_revoke(at("trust.json"), &c, "acme", name, reason, at_s, err));
+}
+
+static plumb_status open_checkpoint(plumb_error *err)
+{
+    plumb_proof *proof = NULL;
+    plumb_proof_options options;
+    plumb_trust *trust = store();
+    plumb_proof_options_default(&options);
+    options.trust = trust;
+    const plumb_status status =
+        plumb_checkpoint_open(at("records.checkpoint"), &options, &proof, err);
+    plumb_proof_free(proof);
+    plumb_trust_free(trust);
+    return status;
+}
+
+/* A key was retired, so its manifests are refused. Calling it compromised as well is worse news and
+ * cannot make them good again. */
+static void retired_then_compromised(void **state)
+{
+    const fixture *f = *state;
+    plumb_manifest *m = NULL;
+    set_stage(f, "retired-compromised");
+    make_store(f);
+    const plumb_trust_addition a = key_of(f->other, "witness", 1u << PLUMB_ROLE_WITNESS);
+    assert_works(plumb_trust_add(at("trust.json"), f->root, &a, err));
+    sign_new(f->vendor, 1, RECORD("a"));
+    cosign_as("acme/witness", f->other, 1749999999);
+    revoke_as(f, "acme-1", "retired", 1750000000);
+    for (int compromised = 0; compromised < 2; compromised++) {
+        if (compromised) revoke_as(f, "acme-1", "compromised", 0);
+        assert_refused(open_manifest(&m, err), PLUMB_ERR_EXPIRED,
+                       text("%s: key acme-1 of vendor acme was revoked at 2025-06-15T15:06:40Z "
+                            "(retired)" ADVICE,
+                            at("records.plumb.json")));
+        assert_refused(open_checkpoint(err), PLUMB_ERR_EXPIRED,
+                       text("%s: key acme-1 of vendor acme was revoked at 2025-06-15T15:06:40Z "
+                            "(retired)",
+                            at("records.checkpoint")));
+    }
+    plumb_trust *trust = store();
+    assert_int_equal(plumb_trust_key_at(trust, 0)->revoked_at, 1750000000); /* not today */
+    assert_int_equal(plumb_trust_key_at(trust, 0)->retired_at, 1750000000);
+    /* As of a time before, what a witness saw counts, and only that. */
+    plumb_manifest_options options;
+    plumb_manifest_options_default(&options);
+    options.at_s = 1749999999;
+    assert_works(plumb_manifest_open(at("records.plumb.json"), trust, &options, &m, err));
+    plumb_manifest_free(m);
+    sign_new(f->vendor, 1, RECORD("b"));
+    assert_refused(plumb_manifest_open(at("records.plumb.json"), trust, &options, &m, err),
+                   PLUMB_ERR_EXPIRED,
+                   text("%s: key acme-1 of vendor acme was revoked at 2025-06-15T15:06:40Z "
+                        "(compromised)" ADVICE,
+                        at("records.plumb.json")));
+    plumb_trust_free(trust);
+    const plumb_secret_key *const root[] = {f->root};
+    plumb_trust_change c = by(root, 1);
+    assert_refused(
+        plumb_trust_revoke(at("trust.json"), &c, "acme", "acme-1", "retired", 0, err),
+        PLUMB_ERR_STATE,
+        text("%s: key acme-1 of vendor acme was revoked at 2025-06-15T15:06:40Z (compromised)",
+             at("trust.json")));
+}
+
+#define KEY "{\"name\":\"%s\",\"key\":\"%s\",\"roles\":[\"%s\"]%s}"
+#define COMPROMISED ",\"revoked_at\":\"2025-06-15T15:06:40Z\",\"reason\":\"compromised\""
+
+/* Whoever stole a key has it under all its names: it is no witness of what it signed itself, and
+ * one entry that calls it compromised speaks for the others. */
+static void stolen_under_two_vendors(void **state)
+{
+    const fixture *f = *state;
+    plumb_manifest *m = NULL;
+    plumb_manifest_info info;
+    set_stage(f, "two-vendors-stolen");
+    const char *vendors = "{\"acme\":{\"keys\":[" KEY "]},\"house\":{\"keys\":[" KEY "]}}";
+    const char *mine = key_text(f->vendor);
+    sign_new(f->vendor, 1, RECORD("a"));
+    cosign_as("house/w", f->vendor, 1749999999);
+    forge_store(f,
+                text(vendors, "acme-1", mine, "quality-attestation", "", "w", mine, "witness", ""));
+    assert_works(open_manifest(&m, err));
+    plumb_manifest_describe(m, &info);
+    assert_int_equal(info.n_witnesses, 0);
+    assert_int_equal(info.cosigned_s, 0);
+    assert_int_equal(info.unchecked_lines, 1);
+    plumb_manifest_free(m);
+    forge_store(f, text(vendors, "acme-1", mine, "quality-attestation", COMPROMISED, "w", mine,
+                        "witness", ""));
+    const char *said = "%s: key acme-1 of vendor acme was revoked at 2025-06-15T15:06:40Z "
+                       "(compromised)%s";
+    char message[900];
+    snprintf(message, sizeof message, said, at("records.plumb.json"), ADVICE);
+    assert_refused(open_manifest(&m, err), PLUMB_ERR_EXPIRED, message);
+    snprintf(message, sizeof message, said, at("records.checkpoint"), "");
+    assert_refused(open_checkpoint(err), PLUMB_ERR_EXPIRED, message);
+    forge_store(f, text(vendors, "acme-1", mine, "quality-attestation", "", "w", mine, "witness",
+                        COMPROMISED));
+    assert_refused(open_manifest(&m, err), PLUMB_ERR_EXPIRED,
+                   text("%s: key acme-1 of vendor acme is also key w of vendor house, which was "
+                        "revoked at 2025-06-15T15:06:40Z (compromised)" ADVICE,
+                        at("records.plumb.json")));
+}
+
+/* Opened under a store where a witness makes up for a compromised key; the run's own store calls
+ * the witness compromised too. */
+static void witness_of_another_store(void **state)
+{
+    const fixture *f = *state;
+    plumb_manifest *m = NULL;
+    set_stage(f, "another-store");
+    make_store(f);
+    const plumb_trust_addition a = key_of(f->other, "witness", 1u << PLUMB_ROLE_WITNESS);
+    assert_works(plumb_trust_add(at("trust.json"), f->root, &a, err));
+    sign_new(f->vendor, 1, RECORD("a"));
+    cosign_as("acme/witness", f->other, 1749999999);
+    revoke_as(f, "acme-1", "compromised", 1750000000);
+    plumb_trust *first = store();
+    assert_works(plumb_manifest_open(at("records.plumb.json"), first, NULL, &m, err));
+    assert_works(plumb__manifest_judge(m, "manifest acme/set", first, plumb__wall_s(), err));
+    revoke_as(f, "witness", "compromised", 1750000000);
+    plumb_trust *second = store();
+    assert_refused(plumb__manifest_judge(m, "manifest acme/set", second, plumb__wall_s(), err),
+                   PLUMB_ERR_EXPIRED,
+                   "manifest acme/set: key acme-1 of vendor acme was revoked at "
+                   "2025-06-15T15:06:40Z (compromised)" ADVICE);
+    plumb_manifest_free(m);
+    plumb_trust_free(second);
+    plumb_trust_free(first);
+}
+
+/* A pin takes in what came to its version later: once a witness, once a second signer. Then the
+ * first signer's key going bad cannot free what was withdrawn. */
+static void pin_grows(void **state)
+{
+    const fixture *f = *state;
+    const char *const ids[] = {"b"};
+    for (int signer = 0; signer < 2; signer++) {
+        set_stage(f, signer ? "pin-signer" : "pin-witness");
+        make_store(f);
+        const plumb_trust_addition a = key_of(f->other, "acme-2", QUALITY);
+        const plumb_trust_addition w = key_of(f->root, "witness", 1u << PLUMB_ROLE_WITNESS);
+        assert_works(plumb_trust_add(at("trust.json"), f->root, &a, err));
+        assert_works(plumb_trust_add(at("trust.json"), f->root, &w, err));
+        sign_new(f->vendor, 1, RECORD("a") RECORD("b"));
+        assert_works(use(true, err));
+        if (signer) sign_as(f->other, 1, RECORD("a") RECORD("b"));
+        if (!signer) cosign_as("acme/witness", f->root, 1749999999);
+        plumb_withdraw_options options;
+        plumb_withdraw_options_default(&options);
+        options.ids = ids;
+        options.n_ids = 1;
+        plumb_trust *trust = store();
+        assert_works(plumb_manifest_withdraw(at("records.plumb.json"), f->other, trust, &options,
+                                             NULL, err));
+        plumb_trust_free(trust);
+        assert_works(use(true, err));
+        revoke_as(f, "acme-1", "compromised", 1750000000);
+        assert_works(use(true, err));
+        assert_int_equal(unlink(at("records.withdrawals")), 0);
+        assert_refused(use(true, err), PLUMB_ERR_TRUST,
+                       text("here: rollback: 1 withdrawals from version 1 of acme/set were seen "
+                            "(on %s), here there are 0; put its NAME.withdrawals beside it again, "
+                            "or get it from the vendor",
+                            today()));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +516,10 @@ int main(void)
         cmocka_unit_test(mix_and_match),
         cmocka_unit_test(key_compromise_then_rotation),
         cmocka_unit_test(compromised_but_witnessed),
+        cmocka_unit_test(retired_then_compromised),
+        cmocka_unit_test(stolen_under_two_vendors),
+        cmocka_unit_test(witness_of_another_store),
+        cmocka_unit_test(pin_grows),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

@@ -332,7 +332,9 @@ static void one_key_two_names(void **state)
                    text("%s: in \"roots\": one root key is there twice", at("trust.json")));
 }
 
-/* Two vendors may share a key; it fills a threshold of either once. */
+#define KEY "{\"name\":\"%s\",\"key\":\"%s\",\"roles\":[\"quality-attestation\"]%s}"
+
+/* No key is given to two vendors. Where a store has one, it fills a threshold of either once. */
 static void one_key_two_vendors(void **state)
 {
     const fixture *f = *state;
@@ -341,15 +343,73 @@ static void one_key_two_vendors(void **state)
     make_store(f);
     plumb_trust_addition a = key_of(f->vendor, "same", QUALITY);
     a.vendor = "rival";
-    assert_works(plumb_trust_add(at("trust.json"), f->root, &a, err));
-    a = key_of(f->other, "acme-2", QUALITY);
-    a.threshold = 2;
-    assert_works(plumb_trust_add(at("trust.json"), f->root, &a, err));
+    assert_refused(plumb_trust_add(at("trust.json"), f->root, &a, err), PLUMB_ERR_EXISTS,
+                   text("%s: this key is key acme-1 of vendor acme already; a key stands under one "
+                        "vendor, so make another one for vendor rival",
+                        at("trust.json")));
+    forge_store(f, text("{\"acme\":{\"keys\":[" KEY "," KEY
+                        "],\"thresholds\":{\"quality-attestation\":2}},"
+                        "\"rival\":{\"keys\":[" KEY "]}}",
+                        "acme-1", key_text(f->vendor), "", "acme-2", key_text(f->other), "", "same",
+                        key_text(f->vendor), ""));
     sign_new(f->vendor, 1, RECORD("a"));
     assert_refused(open_manifest(&m, err), PLUMB_ERR_TRUST,
                    text("%s: 1 of vendor acme's keys have signed as quality-attestation, the trust "
                         "store wants 2",
                         at("records.plumb.json")));
+}
+
+/* Whoever revokes one entry hears of the other. */
+static void names_the_twin(void **state)
+{
+    const fixture *f = *state;
+    const char *retired = ",\"revoked_at\":\"2025-06-15\",\"reason\":\"retired\"";
+    const char *compromised = ",\"revoked_at\":\"2025-06-15\",\"reason\":\"compromised\"";
+    const struct {
+        const char *acme, *house, *said;
+    } cases[] = {
+        {"", "",
+         "key acme-1 of vendor acme and key w of vendor house are the same key: make another one "
+         "for one of them"},
+        {retired, "",
+         "key acme-1 of vendor acme is retired, but key w of vendor house, which is the same key, "
+         "still counts: revoke it too"},
+        {"", retired,
+         "key w of vendor house is retired, but key acme-1 of vendor acme, which is the same key, "
+         "still counts: revoke it too"},
+        {retired, compromised,
+         "key w of vendor house is compromised, and so is key acme-1 of vendor acme, which is the "
+         "same key"},
+        {compromised, "",
+         "key acme-1 of vendor acme is compromised, and so is key w of vendor house, which is the "
+         "same key"},
+        {retired, retired, NULL},
+        {compromised, compromised, NULL}};
+    set_stage(f, "twins");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char said[512] = "";
+        forge_store(f, text("{\"acme\":{\"keys\":[" KEY "]},\"house\":{\"keys\":[" KEY "]}}",
+                            "acme-1", key_text(f->vendor), cases[i].acme, "w", key_text(f->vendor),
+                            cases[i].house));
+        plumb_trust *trust = store();
+        assert_int_equal(plumb_trust_warning(trust, 0, said, sizeof said), cases[i].said != NULL);
+        if (cases[i].said != NULL) assert_string_equal(said, cases[i].said);
+        assert_false(plumb_trust_warning(trust, 1, said, sizeof said));
+        plumb_trust_free(trust);
+    }
+}
+
+/* A retirement beside a revocation that is none of a compromised key says nothing. */
+static void retired_at_alone(void **state)
+{
+    const fixture *f = *state;
+    plumb_trust *trust = NULL;
+    set_stage(f, "retired-alone");
+    forge_store(f, text("{\"acme\":{\"keys\":[" KEY "]}}", "acme-1", key_text(f->vendor),
+                        ",\"retired_at\":\"2025-06-15\""));
+    assert_refused(plumb_trust_open(at("trust.json"), &trust, err), PLUMB_ERR_FORMAT,
+                   text("%s: vendor \"acme\": only a key that is compromised has a \"retired_at\"",
+                        at("trust.json")));
 }
 
 static void store_below_threshold(void **state)
@@ -388,6 +448,8 @@ int main(void)
         cmocka_unit_test(duplicate_root_signature),
         cmocka_unit_test(one_key_two_names),
         cmocka_unit_test(one_key_two_vendors),
+        cmocka_unit_test(names_the_twin),
+        cmocka_unit_test(retired_at_alone),
         cmocka_unit_test(store_below_threshold),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

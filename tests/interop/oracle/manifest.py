@@ -104,7 +104,7 @@ def _checkpoint(path, manifest, keys, store, payload):
             continue
         at = tree.cosigned_at(note, line, witness.key)
         need(at, f"{path}: a cosignature does not hold", TRUST)
-        if trust.judge(witness, "witness", at) is None:
+        if trust.may_witness(store, witness, manifest.predicate["vendor"], at):
             manifest.cosigned = min(at, manifest.cosigned or at)
 
 

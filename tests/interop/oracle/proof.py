@@ -55,7 +55,7 @@ def _signers(note, store, at, what):
                     line, f"{entry.vendor}/{entry.name}", 4, entry.key):
                 seen = tree.cosigned_at(note, line, entry.key)
                 need(seen, f"{what}: a cosignature does not hold", TRUST)
-                if trust.judge(entry, "witness", seen) is None:
+                if trust.may_witness(store, entry, vendor, seen):
                     cosigned = min(seen, cosigned or seen)
     need(signed, f"{what}: is signed by no key of vendor {vendor}", TRUST)
     trust.signers(store, list(dict.fromkeys(signed)), vendor, "quality-attestation", at, what,

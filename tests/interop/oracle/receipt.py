@@ -138,7 +138,7 @@ def _judge(store, keys, issued, what):
     """As many keys of one vendor as its threshold says could act as operator at the time."""
     able = {}
     for entry in store.keys:
-        if entry.key in keys and trust.judge(entry, "operator", issued) is None:
+        if entry.key in keys and trust.judge(store, entry, "operator", issued) is None:
             able.setdefault(entry.vendor, set()).add(entry.key)
     need(any(len(found) >= store.need_signers(vendor, "operator")
              for vendor, found in able.items()), f"{what}: its signer is no operator", TRUST)

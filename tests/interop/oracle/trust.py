@@ -21,6 +21,7 @@ class Key:
     valid_until: int = None
     revoked_at: int = None
     reason: str = None
+    retired_at: int = None
 
 
 @dataclass
@@ -62,16 +63,17 @@ def _roots(document, store, what):
 
 
 def _key(vendor, entry, what):
-    only(entry, "name key roles valid_from valid_until revoked_at reason", what)
+    only(entry, "name key roles valid_from valid_until revoked_at reason retired_at", what)
     name = get_name(entry, "name", what)
     key = ed25519.spki_parse(get(entry, "key", "text", what, True), what)
     roles = get(entry, "roles", "list", what, True)
     need(roles and all(role in ROLES for role in roles), f"{what}: has wrong roles")
     out = Key(vendor, name, key, roles, get_moment(entry, "valid_from", what),
               get_moment(entry, "valid_until", what), get_moment(entry, "revoked_at", what),
-              get(entry, "reason", "text", what))
+              get(entry, "reason", "text", what), get_moment(entry, "retired_at", what))
     need((out.revoked_at is None) == (out.reason is None), f"{what}: half a revocation")
     need(out.reason in (None, "retired", "compromised"), f"{what}: no such reason")
+    need(out.retired_at is None or out.reason == "compromised", f"{what}: half a retirement")
     return out
 
 
@@ -147,14 +149,17 @@ def open_store(path):
     return parse(read(path, 16 << 20), path)
 
 
-def judge(entry, role, at, cosigned=None):
-    """None, or why this key does not count in this role at this time. A compromised key counts only
-    for what a witness saw before."""
+def judge(store, entry, role, at, cosigned=None):
+    """None, or why this key does not count in this role at this time. A key that any entry calls
+    compromised counts only for what a witness saw before."""
     if role not in entry.roles:
         return "has not the role"
-    if entry.reason == "compromised" and (cosigned is None or cosigned >= entry.revoked_at):
-        return "was compromised"
-    if entry.reason == "retired" and at >= entry.revoked_at:
+    for same in store.keys:
+        if same.key == entry.key and same.reason == "compromised" \
+                and (cosigned is None or cosigned >= same.revoked_at):
+            return "was compromised"
+    retired = entry.revoked_at if entry.reason == "retired" else entry.retired_at
+    if retired is not None and at >= retired:
         return "was retired"
     if entry.valid_from is not None and at < entry.valid_from:
         return "is not valid yet"
@@ -163,12 +168,21 @@ def judge(entry, role, at, cosigned=None):
     return None
 
 
+def may_witness(store, entry, vendor, at):
+    """This key's word, given at this time, counts about a manifest of the vendor: nobody is the
+    witness of what its own key may sign."""
+    own = any(k.key == entry.key and k.vendor == vendor and "quality-attestation" in k.roles
+              for k in store.keys)
+    return not own and judge(store, entry, "witness", at) is None
+
+
 def signers(store, keys, vendor, role, at, what, cosigned=None):
     """The entries of `keys` that count; refuses below the vendor's threshold."""
     found, why = [], "is not listed for this vendor"
     for key in keys:
         entry = next((k for k in store.keys if k.key == key and k.vendor == vendor), None)
-        problem = judge(entry, role, at, cosigned) if entry else "is not listed for this vendor"
+        problem = judge(store, entry, role, at, cosigned) if entry \
+            else "is not listed for this vendor"
         if problem is None:
             found.append(entry)
         else:
