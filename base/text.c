@@ -113,6 +113,18 @@ static bool cut_sequence(const uint8_t *p, size_t left)
     return true;
 }
 
+size_t plumb__control_at(const char *p, size_t n)
+{
+    const uint8_t *c = (const uint8_t *)p;
+    if (c[0] < 0x20 || c[0] == 0x7f) return 1;
+    if (n >= 2 && c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) return 2;
+    if (n < 3 || c[0] != 0xe2) return 0;
+    const bool turns = (c[1] == 0x80 && (c[2] == 0x8e || c[2] == 0x8f)) ||
+                       (c[1] == 0x80 && c[2] >= 0xa8 && c[2] <= 0xae) ||
+                       (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9);
+    return turns ? 3 : 0;
+}
+
 void plumb__text_sanitize(char *text)
 {
     uint8_t *p = (uint8_t *)text;
@@ -123,12 +135,9 @@ void plumb__text_sanitize(char *text)
             *p = '\0';
             return;
         }
-        if (length == 0 || p[0] < 0x20 || p[0] == 0x7f) {
-            *p = '?';
-            length = 1;
-        } else if (length == 2 && p[0] == 0xc2 && p[1] < 0xa0) {
-            p[0] = p[1] = '?';
-        }
+        const size_t control = length == 0 ? 1 : plumb__control_at((const char *)p, length);
+        memset(p, '?', control);
+        if (length == 0) length = 1;
         p += length;
         left -= length;
     }

@@ -19,9 +19,13 @@ plumb_status plumb__base64_decode(const char *text, size_t len, plumb__bytes *ou
  * *bad_at gets the offset of the first bad byte when given. */
 bool plumb__utf8_valid(const void *data, size_t n, size_t *bad_at);
 
-/* Replaces control characters (C0, DEL, and C1 in UTF-8) and what is not UTF-8 by '?', in place,
- * and cuts an unfinished sequence off the end: text from a file must not drive the reader's
- * terminal. */
+/* The bytes (1 to 3) of the control character that well-formed UTF-8 has at p, n > 0 bytes there;
+ * 0: there is none. C0, DEL and C1, the line and paragraph separators U+2028 and U+2029, and what
+ * turns the direction of writing: U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069. */
+size_t plumb__control_at(const char *p, size_t n);
+
+/* Replaces control characters and what is not UTF-8 by '?', byte by byte in place, and cuts an
+ * unfinished sequence off the end: text from a file must not drive the reader's terminal. */
 void plumb__text_sanitize(char *text);
 
 /* Glob of layer names: '*' any run, '?' any one; no classes, no escapes. */

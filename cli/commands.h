@@ -94,7 +94,10 @@ const char *plumb__cli_name(void);
 /* Text out of a file onto standard output, control characters as '?': it must not drive a terminal.
  * Padded with blanks to at least `width` characters. */
 void plumb__cli_print_text(const char *text, int width);
-/* Prints a JSON value on one line and releases it. */
+/* JSON on one line, control characters in its strings escaped as \uXXXX: it says the same, and does
+ * not drive a terminal. */
+void plumb__cli_print_json_text(const char *text, size_t n);
+/* Prints a JSON value on one line, escaped so, and releases it. */
 void plumb__cli_print_json(json_t *value);
 
 /* The passphrase in locked memory: from the file, else asked for on the terminal without echo,

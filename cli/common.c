@@ -119,22 +119,58 @@ void plumb__cli_say(const char *format, ...)
     fputc('\n', stderr);
 }
 
+/* The control character at c, n > 0 bytes of UTF-8 there, and its bytes; 0: there is none. It is
+ * one of those that no name has (manifest.md section 1). */
+static unsigned control_at(const unsigned char *c, size_t n, size_t *bytes)
+{
+    unsigned u = c[0];
+    *bytes = 1;
+    if (u < 0x20 || u == 0x7f) return u;
+    if (n >= 2 && u == 0xc2) {
+        *bytes = 2;
+        return c[1] >= 0x80 && c[1] < 0xa0 ? c[1] : 0;
+    }
+    if (n < 3 || u != 0xe2) return 0;
+    *bytes = 3;
+    u = 0x2000u | (c[1] & 0x3fu) << 6 | (c[2] & 0x3fu);
+    return u == 0x200e || u == 0x200f || (u >= 0x2028 && u <= 0x202e) ||
+                   (u >= 0x2066 && u <= 0x2069)
+               ? u
+               : 0;
+}
+
 void plumb__cli_print_text(const char *text, int width)
 {
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
-        const bool is_c1 = c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0;
+    const unsigned char *c = (const unsigned char *)text;
+    for (size_t left = strlen(text), bytes; left > 0; c += bytes, left -= bytes) {
+        const bool control = control_at(c, left, &bytes) != 0;
+        if (!control) bytes = 1;
         if ((c[0] & 0xc0) != 0x80) width--; /* a UTF-8 character counts once */
-        putchar(c[0] < 0x20 || c[0] == 0x7f || is_c1 ? '?' : c[0]);
-        c += is_c1;
+        putchar(control ? '?' : c[0]);
     }
     while (width-- > 0)
         putchar(' ');
 }
 
+void plumb__cli_print_json_text(const char *text, size_t n)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    for (size_t bytes; n > 0; c += bytes, n -= bytes) {
+        const unsigned control = control_at(c, n, &bytes);
+        if (control == 0) bytes = 1;
+        if (control == 0)
+            putchar(c[0]);
+        else
+            printf("\\u%04X", control);
+    }
+    putchar('\n');
+}
+
 void plumb__cli_print_json(json_t *value)
 {
-    json_dumpf(value, stdout, JSON_COMPACT | JSON_SORT_KEYS);
-    fputc('\n', stdout);
+    char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
+    if (text != NULL) plumb__cli_print_json_text(text, strlen(text));
+    free(text);
     json_decref(value);
 }
 

@@ -33,8 +33,7 @@ bool plumb__text_is_plain(const char *text, size_t n, size_t max)
 {
     if (n == 0 || n > max || !plumb__utf8_valid(text, n, NULL)) return false;
     for (size_t i = 0; i < n; i++) {
-        const unsigned char c = (unsigned char)text[i];
-        if (c < 0x20 || c == 0x7f) return false;
+        if (plumb__control_at(text + i, n - i) != 0) return false;
     }
     return true;
 }

@@ -191,7 +191,8 @@ static void explain_text(const plumb_record *r, const char *line, size_t n,
                          const plumb_explanation *why, const json_t *full)
 {
     const json_t *segments = json_object_get(full, "segments");
-    printf("%.*s\n\nline        %lld\ndepth       ", (int)n, line,
+    plumb__cli_print_json_text(line, n);
+    printf("\nline        %lld\ndepth       ",
            (long long)json_integer_value(json_object_get(full, "line")));
     plumb__cli_print_text(why->depth_name, 0);
     printf(" = ");

@@ -101,7 +101,7 @@ static int show_record(const arguments *a, const plumb_manifest *m)
         return PLUMB__EXIT_NO;
     }
     plumb_status status = plumb_manifest_line(m, number, &line, &n, &err);
-    if (status == PLUMB_OK && !a->explain) printf("%.*s\n", (int)n, line);
+    if (status == PLUMB_OK && !a->explain) plumb__cli_print_json_text(line, n);
     if (status == PLUMB_OK && a->explain) {
         status = plumb__manifest_explain(m, number, line, n, &err);
         if (status == PLUMB_OK && !plumb__cli.json) status = print_withdrawn(m, number, &err);

@@ -90,7 +90,8 @@ bool plumb__reading_is_name(const plumb__scan_node *node, size_t max)
     if (node->kind != PLUMB__SCAN_STRING || node->bytes == 0 || node->bytes > max) return false;
     for (uint32_t i = 0; i < node->bytes; i++) {
         const unsigned char c = (unsigned char)node->text[i];
-        if (c < 0x20 || c == 0x7f) return false; /* that it is UTF-8 the scanner has seen */
+        if (c >= 0x20 && c < 0x7f) continue; /* that it is UTF-8 the scanner has seen */
+        if (plumb__control_at(node->text + i, node->bytes - i) != 0) return false;
     }
     return true;
 }

@@ -180,6 +180,34 @@ static void sanitized_text_is_always_clean(void **state)
     }
 }
 
+static bool is_control(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x200e || c == 0x200f || c == 0x2028 ||
+           c == 0x2029 || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+/* Every character below U+10000 that is not a surrogate. */
+static void controls_are_those_listed(void **state)
+{
+    (void)state;
+    for (uint32_t c = 1; c < 0x10000; c++) {
+        char text[4] = {(char)c};
+        if (c >= 0xd800 && c < 0xe000) continue;
+        if (c >= 0x800) {
+            text[0] = (char)(0xe0 | c >> 12);
+            text[1] = (char)(0x80 | (c >> 6 & 63));
+            text[2] = (char)(0x80 | (c & 63));
+        } else if (c >= 0x80) {
+            text[0] = (char)(0xc0 | c >> 6);
+            text[1] = (char)(0x80 | (c & 63));
+        }
+        const size_t n = strlen(text);
+        assert_int_equal(plumb__control_at(text, n), is_control(c) ? n : 0);
+        plumb__text_sanitize(text);
+        assert_int_equal(strspn(text, "?") == n, is_control(c) || c == '?');
+    }
+}
+
 static void globs_match_names(void **state)
 {
     (void)state;
@@ -364,6 +392,7 @@ int main(void)
         cmocka_unit_test(accepted_base64_is_canonical),
         cmocka_unit_test(utf8_is_well_formed_or_refused),
         cmocka_unit_test(sanitized_text_is_always_clean),
+        cmocka_unit_test(controls_are_those_listed),
         cmocka_unit_test(globs_match_names),
         cmocka_unit_test(times_are_rfc_3339_in_utc),
         cmocka_unit_test(progress_lines_read_well),

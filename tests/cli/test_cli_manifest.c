@@ -179,6 +179,36 @@ static void manifest_show(void **state)
                "plumb manifest show records.plumb.json --quiet --id r9");
 }
 
+/* A C1 control, a turn of the writing and DEL in a text; a dash and an accent stay as they are. */
+static void control_characters_are_escaped(void **state)
+{
+    (void)state;
+    static const char line[] =
+        "{\"id\":\"r1\",\"private\":\"" DIGEST "\",\"text\":\"a%s\xe2\x80\x93 b\xc3\xa9\"}\n";
+    static const char *const options[] = {"", "--explain", "--json"};
+    char raw[256], escaped[256];
+    snprintf(raw, sizeof raw, line, "\xc2\x9b\xe2\x80\xae\x7f");
+    snprintf(escaped, sizeof escaped, line, "\\u009B\\u202E\\u007F");
+    cli_write("escapes.jsonl", raw);
+    assert_cli(0, "", "",
+               "plumb --quiet manifest sign escapes.jsonl --key acme.key --passphrase-file pass "
+               "--vendor acme --dataset escapes --version 1");
+    for (int i = 0; i < 3; i++) {
+        const cli_run *run = cli("plumb --quiet manifest show escapes.plumb.json --untrusted --id "
+                                 "r1 %s",
+                                 options[i]);
+        assert_int_equal(run->code, 0);
+        assert_null(strstr(run->out, "\xc2\x9b"));
+        assert_null(strstr(run->out, "\xe2\x80\xae"));
+        assert_null(strchr(run->out, 0x7f));
+        if (i < 2) assert_int_equal(strncmp(run->out, escaped, strlen(escaped)), 0);
+        assert_non_null(strstr(run->out, "a\\u009B\\u202E\\u007F\xe2\x80\x93 b\xc3\xa9\""));
+    }
+    assert_cli(1, "", "plumb: escapes.plumb.json: has no record \"a????b\"\n",
+               "plumb --quiet manifest show escapes.plumb.json --untrusted --id "
+               "'a\xe2\x80\xae?b'");
+}
+
 static void manifest_sign(void **state)
 {
     (void)state;
@@ -299,6 +329,7 @@ int main(void)
         cmocka_unit_test(trust_show),
         cmocka_unit_test(manifest_verify),
         cmocka_unit_test(manifest_show),
+        cmocka_unit_test(control_characters_are_escaped),
         cmocka_unit_test(manifest_sign),
         cmocka_unit_test(usage),
         cmocka_unit_test(passphrase_on_the_terminal),

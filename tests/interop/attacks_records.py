@@ -260,6 +260,7 @@ def record_no_object(made):
 
 BAD_FIELDS = {
     "id-empty": {"id": ""}, "id-long": {"id": "x" * 257}, "id-control": {"id": "a\u007f"},
+    "id-c1": {"id": "a\u009b"}, "id-turned": {"id": "a\u202eb"}, "id-line": {"id": "a\u2028"},
     "rubric-number": {"rubric": 2}, "source-unknown": {"source": "machine"},
     "component-alone": {"component": "step"}, "quality-high": {"quality": 1.01},
     "quality-text": {"quality": "0.9"}, "weight-negative": {"weight": -1e-9},

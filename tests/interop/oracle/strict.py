@@ -136,10 +136,13 @@ def get(obj, name, kind, what, required=False):
     return obj[name]
 
 
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
 def plain(value, most):
     """A text of 1 to `most` bytes without control characters."""
     return (isinstance(value, str) and 1 <= len(value.encode()) <= most
-            and not re.search("[\x00-\x1f\x7f]", value))
+            and not CONTROL.search(value))
 
 
 def get_plain(obj, name, most, what, required=False):
