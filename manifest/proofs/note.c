@@ -116,15 +116,18 @@ static plumb_status wrong_line(const plumb__lines *c, const char *expected, plum
                        c->what, c->line_number, expected);
 }
 
-/* Exactly n bytes of base64. */
-static bool decode_exact(const char *text, size_t size, uint8_t *out, size_t n)
+/* The line's 32 bytes in base64. */
+static plumb_status take_root(const plumb__lines *c, plumb__hash *out, plumb_error *err)
 {
     plumb__bytes bytes = {0};
-    if (size != (n + 2) / 3 * 4) return false;
-    const bool ok = plumb__base64_decode(text, size, &bytes, NULL) == PLUMB_OK && bytes.size == n;
-    if (ok) memcpy(out, bytes.data, n);
+    plumb_status status = PLUMB_ERR_FORMAT;
+    if (c->line_size == (PLUMB__HASH_BYTES + 2) / 3 * 4)
+        status = plumb__base64_decode(c->line, c->line_size, &bytes, err);
+    const bool whole = status == PLUMB_OK && bytes.size == PLUMB__HASH_BYTES;
+    if (whole) memcpy(out->bytes, bytes.data, PLUMB__HASH_BYTES);
     plumb__bytes_free(&bytes);
-    return ok;
+    if (whole || status == PLUMB_ERR_NO_MEMORY) return status;
+    return wrong_line(c, "the root, 32 bytes in base64", err);
 }
 
 static bool take_origin(const plumb__lines *c, char out[PLUMB__NOTE_ORIGIN_BYTES])
@@ -153,9 +156,8 @@ static plumb_status parse_text(plumb__lines *c, plumb__note *out, plumb_error *e
         return wrong_line(c, "an origin, printable ASCII without blank or plus", err);
     if (!plumb__lines_next(c) || !plumb__lines_number(c->line, c->line_size, &k->size))
         return wrong_line(c, "the number of leaves, in digits without a leading zero", err);
-    if (!plumb__lines_next(c) ||
-        !decode_exact(c->line, c->line_size, k->root.bytes, PLUMB__HASH_BYTES))
-        return wrong_line(c, "the root, 32 bytes in base64", err);
+    if (!plumb__lines_next(c)) return wrong_line(c, "the root, 32 bytes in base64", err);
+    PLUMB_TRY(take_root(c, &k->root, err));
     out->text_size = c->at;
     if (!plumb__lines_next(c)) return wrong_line(c, "an empty line", err);
     if (c->line_size > 0) {
@@ -190,23 +192,23 @@ static bool has_space(const char *text, size_t n)
 }
 
 /* "— NAME BASE64" of at least one byte behind the key hash. */
-static bool take_signature(const plumb__lines *c, plumb__note_line *out)
+static plumb_status take_signature(const plumb__lines *c, plumb__note_line *out)
 {
     const size_t mark = strlen(NOTE_MARK);
     plumb__bytes blob = {0};
-    if (c->line_size <= mark || memcmp(c->line, NOTE_MARK, mark) != 0) return false;
+    if (c->line_size <= mark || memcmp(c->line, NOTE_MARK, mark) != 0) return PLUMB_ERR_FORMAT;
     const char *blank = memchr(c->line + mark, ' ', c->line_size - mark);
-    if (blank == NULL) return false;
+    if (blank == NULL) return PLUMB_ERR_FORMAT;
     out->name = c->line + mark;
     out->name_size = (size_t)(blank - out->name);
     out->base64 = blank + 1;
     out->base64_size = c->line_size - (size_t)(out->base64 - c->line);
-    if (out->name_size == 0 || has_space(out->name, out->name_size)) return false;
-    const bool ok = plumb__base64_decode(out->base64, out->base64_size, &blob, NULL) == PLUMB_OK &&
-                    blob.size > PLUMB__NOTE_HASH_BYTES;
-    if (ok) memcpy(out->key_hash, blob.data, PLUMB__NOTE_HASH_BYTES);
+    if (out->name_size == 0 || has_space(out->name, out->name_size)) return PLUMB_ERR_FORMAT;
+    plumb_status status = plumb__base64_decode(out->base64, out->base64_size, &blob, NULL);
+    if (status == PLUMB_OK && blob.size <= PLUMB__NOTE_HASH_BYTES) status = PLUMB_ERR_FORMAT;
+    if (status == PLUMB_OK) memcpy(out->key_hash, blob.data, PLUMB__NOTE_HASH_BYTES);
     plumb__bytes_free(&blob);
-    return ok;
+    return status;
 }
 
 plumb_status plumb__note_parse(const char *what, const void *data, size_t n, plumb__note *out,
@@ -229,7 +231,11 @@ plumb_status plumb__note_parse(const char *what, const void *data, size_t n, plu
             return plumb__fail(err, PLUMB_ERR_LIMIT,
                                "%s: the checkpoint has more than %d signature lines", what,
                                PLUMB__NOTE_MAX_LINES);
-        if (!plumb__lines_next(&c) || !take_signature(&c, &out->lines[out->n_lines]))
+        plumb_status status = PLUMB_ERR_FORMAT;
+        if (plumb__lines_next(&c)) status = take_signature(&c, &out->lines[out->n_lines]);
+        if (status == PLUMB_ERR_NO_MEMORY)
+            return plumb__fail(err, status, "%s: no memory for a signature", what);
+        if (status != PLUMB_OK)
             return wrong_line(&c, "a signature, \"\xe2\x80\x94 NAME BASE64\"", err);
         out->n_lines++;
     } while (c.at < n);
